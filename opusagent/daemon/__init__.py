@@ -1,0 +1,1 @@
+"""The daemon: configuration, admission, routing, life cycle."""

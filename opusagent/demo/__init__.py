@@ -1,0 +1,1 @@
+"""One call that anyone can watch, offline, on a fresh machine."""

@@ -1,0 +1,1 @@
+"""What the Realtime service says and hears (GA protocol), as pure translations between text and values."""
