@@ -9,7 +9,7 @@ BENCH ?= audio
 
 BIN := $(VENV)/bin
 PROBE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PYTEST := $(BIN)/python -m pytest --doctest-modules tests property_tests opusagent
 UV_PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate --no-header --quiet
