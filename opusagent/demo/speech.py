@@ -1,0 +1,26 @@
+"""What the demo's caller says: recorded words, shipped beside this module (origin and licence: speech/NOTICE)."""
+
+from importlib import resources
+from typing import Final
+
+from opusagent.audio.media import Encoding
+from opusagent.audio.wav import parse_wav
+from opusagent.errors import RemoteProtocolError
+from opusagent.units import HZ_8K, Mulaw
+
+UTTERANCES: Final = ("appointment", "opening_hours", "interruption", "goodbye")
+"""The names that `load` knows."""
+
+
+def load(name: str) -> Mulaw:
+    """The words called `name`: mu-law at 8 kHz, whole frames of 20 ms, 20 ms of quiet around the speech.
+
+    Raises `FileNotFoundError` for a name that is not in `UTTERANCES`.
+
+    >>> len(load("goodbye")) / 8000
+    1.08
+    """
+    recording = parse_wav((resources.files("opusagent.demo") / "speech" / f"{name}.wav").read_bytes())
+    if (recording.encoding, recording.rate, recording.channels) != (Encoding.MULAW, HZ_8K, 1):
+        raise RemoteProtocolError(f"{name}.wav is not mono mu-law at 8 kHz")
+    return Mulaw(recording.data)
