@@ -1,0 +1,364 @@
+# ruff: noqa: N815 (the fields carry the wire's own names, which the decoder matches)
+"""Twilio Media Streams, the bidirectional kind: every message of both directions, and one call's dialect.
+
+The platform dials us and says `connected`, `start`, any mix of `media`, `dtmf` and `mark`, and `stop`; we answer with
+`media`, `mark` and `clear` (Twilio, "Media Streams - WebSocket Messages"). Each message is one JSON object in one text
+frame. Fields that nothing here depends on may be missing; fields that are not documented are ignored.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, TypeAlias, assert_never, get_args
+
+import attrs
+import pybase64
+
+from opusagent.audio.media import MULAW_8K
+from opusagent.errors import (
+    POLICY_VIOLATION,
+    PROTOCOL_ERROR,
+    UNSUPPORTED_DATA,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from opusagent.platforms.dialect import (
+    CallerAudio,
+    CallerEvent,
+    CallerLeft,
+    CallStarted,
+    Chatter,
+    KeysPressed,
+    MarkReached,
+    Unknown,
+)
+from opusagent.units import Ms
+from opusagent.wire import EventTag, Reader, printable, to_text
+
+Number: TypeAlias = str | int
+"""A whole number, which Twilio writes as a string of digits."""
+
+KEYS: Final = frozenset("0123456789*#ABCD")
+"""What a telephone can send (ITU-T Q.23)."""
+
+LONGEST_STREAM_SID: Final = 128
+"""Characters. Twilio's have 34; every message we send repeats it, so a peer may not choose a long one."""
+
+
+@attrs.frozen(kw_only=True)
+class Connected:
+    """The first message: which protocol the platform speaks."""
+
+    protocol: str | None = None
+    version: str | None = None
+    event: Literal["connected"] = "connected"
+
+
+@attrs.frozen(kw_only=True)
+class StreamFormat:
+    """How the stream's audio is written; documented as always `audio/x-mulaw`, 8000, 1."""
+
+    encoding: str
+    sampleRate: Number
+    channels: Number
+
+
+@attrs.frozen(kw_only=True)
+class StartDetail:
+    """What the stream is: whose call, which tracks, which format, and the parameters of our TwiML."""
+
+    callSid: str
+    mediaFormat: StreamFormat
+    streamSid: str | None = None
+    accountSid: str | None = None
+    tracks: tuple[str, ...] | None = None
+    customParameters: Mapping[str, str] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Start:
+    """The stream begins. Exactly once, before anything that carries its `streamSid`."""
+
+    streamSid: str
+    start: StartDetail
+    sequenceNumber: Number | None = None
+    event: Literal["start"] = "start"
+
+
+@attrs.frozen(kw_only=True)
+class MediaDetail:
+    """Raw mu-law of one track, any length. `timestamp`: milliseconds since the stream began."""
+
+    payload: bytes
+    track: str | None = None
+    chunk: Number | None = None
+    timestamp: Number | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Media:
+    """Sound from the call."""
+
+    streamSid: str
+    media: MediaDetail
+    sequenceNumber: Number | None = None
+    event: Literal["media"] = "media"
+
+
+@attrs.frozen(kw_only=True)
+class DtmfDetail:
+    """One key."""
+
+    digit: str
+    track: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Dtmf:
+    """The caller pressed a key."""
+
+    streamSid: str
+    dtmf: DtmfDetail
+    sequenceNumber: Number | None = None
+    event: Literal["dtmf"] = "dtmf"
+
+
+@attrs.frozen(kw_only=True)
+class MarkDetail:
+    """A mark's name, which is whatever we chose."""
+
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class Mark:
+    """A mark of ours comes back: what was queued before it was played, or cleared."""
+
+    streamSid: str
+    mark: MarkDetail
+    sequenceNumber: Number | None = None
+    event: Literal["mark"] = "mark"
+
+
+@attrs.frozen(kw_only=True)
+class StopDetail:
+    """Whose stream stopped. Twilio gives no reason."""
+
+    accountSid: str | None = None
+    callSid: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Stop:
+    """The stream is over; the platform closes the socket next."""
+
+    streamSid: str
+    stop: StopDetail | None = None
+    sequenceNumber: Number | None = None
+    event: Literal["stop"] = "stop"
+
+
+@attrs.frozen(kw_only=True)
+class OutboundPayload:
+    """Raw mu-law to play, any length, without a header."""
+
+    payload: bytes
+
+
+@attrs.frozen(kw_only=True)
+class OutboundMedia:
+    """Play this behind what is queued."""
+
+    streamSid: str
+    media: OutboundPayload
+    event: Literal["media"] = "media"
+
+
+@attrs.frozen(kw_only=True)
+class OutboundMark:
+    """Echo this name when all that was queued before it was played, or cleared."""
+
+    streamSid: str
+    mark: MarkDetail
+    event: Literal["mark"] = "mark"
+
+
+@attrs.frozen(kw_only=True)
+class Clear:
+    """Drop what is queued; every mark in it is echoed at once."""
+
+    streamSid: str
+    event: Literal["clear"] = "clear"
+
+
+PlatformMessage: TypeAlias = Connected | Start | Media | Dtmf | Mark | Stop
+BridgeMessage: TypeAlias = OutboundMedia | OutboundMark | Clear
+
+_PLATFORM: Final[Reader[PlatformMessage, Unknown]] = Reader(
+    EventTag, get_args(PlatformMessage), hot=Media, unknown=Unknown
+)
+_BRIDGE: Final[Reader[BridgeMessage, Unknown]] = Reader(
+    EventTag, get_args(BridgeMessage), hot=OutboundMedia, unknown=Unknown
+)
+
+
+def parse_platform_message(text: str) -> PlatformMessage | Unknown:
+    """What the platform said, before it means anything to a call.
+
+    Raises:
+        RemoteProtocolError: `text` is no message; close code 1007 for what is not JSON or not base64, else 1002.
+    """
+    return _PLATFORM.parse(text)
+
+
+def parse_bridge_message(text: str) -> BridgeMessage | Unknown:
+    """What a bridge said, as the platform hears it. Raises as `parse_platform_message`."""
+    return _BRIDGE.parse(text)
+
+
+def render(message: PlatformMessage | BridgeMessage) -> str:
+    """The text of `message`. Raises `LocalProtocolError` if it cannot be written."""
+    return to_text(message)
+
+
+@attrs.frozen
+class _Unnamed:
+    """Before `start`: there is no stream to speak of or into."""
+
+
+@attrs.frozen
+class _Stream:
+    """After `start`. `media_head` is all of an outgoing media message that comes before its payload."""
+
+    sid: str
+    media_head: str
+
+
+_MEDIA_TAIL: Final = '"}}'
+
+
+@attrs.define
+class TwilioDialect:
+    """One call's translation. Its only state is the stream's name."""
+
+    _stream: _Unnamed | _Stream = attrs.field(factory=_Unnamed, init=False)
+
+    def parse(self, text: str) -> CallerEvent:
+        """What the platform said.
+
+        Raises:
+            RemoteProtocolError: no message (1007, 1002), a format other than mu-law at 8000 Hz (1003), or a message
+                before `start`, of another stream, or a second `start` (1008).
+        """
+        message = parse_platform_message(text)
+        match message:
+            case Media():
+                self._require_stream(message.event, message.streamSid)
+                return _sound(message.media)
+            case Mark():
+                self._require_stream(message.event, message.streamSid)
+                return MarkReached(message.mark.name)
+            case Dtmf():
+                self._require_stream(message.event, message.streamSid)
+                return _key(message.dtmf.digit)
+            case Start():
+                return self._begin(message)
+            case Stop():
+                self._require_stream(message.event, message.streamSid)
+                return CallerLeft("stop")
+            case Connected():
+                return Chatter("connected")
+            case Unknown():
+                return message
+        assert_never(message)
+
+    def play(self, frames: Sequence[bytes], mark: str | None) -> list[str]:
+        """One `media` message for each of `frames` (mu-law, any length) and, behind them, `mark`.
+
+        Raises:
+            LocalProtocolError: before `start`.
+        """
+        stream = self._named("play")
+        head = stream.media_head
+        messages = [head + pybase64.b64encode_as_string(frame) + _MEDIA_TAIL for frame in frames]
+        if mark is not None:
+            messages.append(render(OutboundMark(streamSid=stream.sid, mark=MarkDetail(name=mark))))
+        return messages
+
+    def clear(self) -> list[str]:
+        """The message that drops what is queued. Raises `LocalProtocolError` before `start`."""
+        return [render(Clear(streamSid=self._named("clear").sid))]
+
+    def _begin(self, message: Start) -> CallStarted:
+        """Take the stream's name, once."""
+        if isinstance(self._stream, _Stream):
+            raise RemoteProtocolError("start: the stream has already started", close_code=POLICY_VIOLATION)
+        sid, detail = message.streamSid, message.start
+        if detail.streamSid not in {None, sid}:
+            raise RemoteProtocolError("start.streamSid: not the message's streamSid", close_code=POLICY_VIOLATION)
+        if len(sid) > LONGEST_STREAM_SID:
+            fault = f"streamSid: {len(sid)} characters, at most {LONGEST_STREAM_SID} are taken"
+            raise RemoteProtocolError(fault, close_code=POLICY_VIOLATION)
+        _require_mulaw(detail.mediaFormat)
+        self._stream = _Stream(sid, f'{{"event":"media","streamSid":{json.dumps(sid)},"media":{{"payload":"')
+        return _call(sid, detail)
+
+    def _require_stream(self, event: str, sid: str) -> None:
+        """Refuse a message that does not belong to the stream of this call."""
+        match self._stream:
+            case _Unnamed():
+                raise RemoteProtocolError(f"{event}: came before start", close_code=POLICY_VIOLATION)
+            case _Stream(sid=ours) if ours != sid:
+                fault = f"streamSid: {event} names the stream '{printable(sid)}', not this call's"
+                raise RemoteProtocolError(fault, close_code=POLICY_VIOLATION)
+            case _Stream():
+                pass
+
+    def _named(self, wish: str) -> _Stream:
+        if isinstance(self._stream, _Unnamed):
+            raise LocalProtocolError(f"{wish} before start: the stream has no name yet")
+        return self._stream
+
+
+def _call(sid: str, detail: StartDetail) -> CallStarted:
+    """The call in neutral words. Our TwiML passes `From` and `To`, which Twilio does not add by itself."""
+    given = detail.customParameters or {}
+    return CallStarted(
+        platform_call_id=detail.callSid,
+        stream_id=sid,
+        media=MULAW_8K,
+        account=detail.accountSid or "",
+        caller=given.get("From", ""),
+        callee=given.get("To", ""),
+        parameters={name: value for name, value in given.items() if name not in {"From", "To"}},
+    )
+
+
+def _sound(media: MediaDetail) -> CallerAudio | Chatter:
+    """The caller's sound; that of any other track is our own and asks for nothing."""
+    if media.track not in {None, "inbound"}:
+        return Chatter("media")
+    at = media.timestamp
+    return CallerAudio(media.payload, None if at is None else Ms(_whole("media.timestamp", at)))
+
+
+def _key(digit: str) -> KeysPressed | Unknown:
+    """A key that a telephone has; anything else is counted, for no caller should be cut off over a key."""
+    return KeysPressed(digit) if digit in KEYS else Unknown("dtmf")
+
+
+def _require_mulaw(media: StreamFormat) -> None:
+    """Refuse what is not mu-law, 8000 Hz, mono: Twilio's helper library already names other formats."""
+    if (media.encoding, str(media.sampleRate), str(media.channels)) == ("audio/x-mulaw", "8000", "1"):
+        return
+    came = f"{printable(media.encoding)}, {printable(str(media.sampleRate))} Hz, {printable(str(media.channels))} ch"
+    fault = f"start.mediaFormat: {came} came; only audio/x-mulaw, 8000 Hz, 1 ch is supported"
+    raise RemoteProtocolError(fault, close_code=UNSUPPORTED_DATA)
+
+
+def _whole(place: str, number: Number) -> int:
+    """`number` as an int: up to 18 decimal digits, so never below zero and always within 64 bits."""
+    digits = str(number)
+    if digits.isascii() and digits.isdigit() and len(digits) <= 18:
+        return int(digits)
+    fault = f"{place}: expected a whole number of milliseconds, got '{printable(digits)}'"
+    raise RemoteProtocolError(fault, close_code=PROTOCOL_ERROR)
