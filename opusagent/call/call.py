@@ -1,0 +1,293 @@
+"""One call, whole. Its `with` lines, read down, are the opening order; read up, the order in which it ends.
+
+    tape        opened first, finished last: everything else may go wrong, and the recording is complete
+    plumbing    the model socket's own tasks; they outlive the talk, so that a close is a handshake and not a cut
+    lifetime    no call is longer than its limit
+    talk        the paired receive loops, the audio processor, the paced sender; ended by `Ending`, unwound first
+
+The caller is heard from the first moment: the model is dialled inside the talk, while the uplink keeps what is said.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final, assert_never
+
+import attrs
+import structlog
+import trio
+
+from opusagent.audio.media import PCM16_24K, MediaFormat
+from opusagent.call.caller import Caller
+from opusagent.call.downlink import Downlink, hear_model, tell_caller
+from opusagent.call.ending import MODEL_LEG, End, Ending, EndReason
+from opusagent.call.moments import AnswerBegan, ModelReady, Moment
+from opusagent.call.playout import Playout
+from opusagent.call.recorder import Recorder, Recording
+from opusagent.call.report import MOST_HAPPENINGS, AudioAccount, CallReport, Happening, tell
+from opusagent.call.session import ClearCaller, Command, EndCall, Note, OpenUplink, Session, TellModel
+from opusagent.call.uplink import Uplink, hear_caller, tell_model
+from opusagent.errors import INTERNAL_ERROR, RemoteProtocolError
+from opusagent.net.message_socket import MessageSocket
+from opusagent.platforms.dialect import CallerEvent
+from opusagent.realtime.codec import render
+from opusagent.realtime.events import ClientEvent, ServerEvent, SessionUpdate, UnknownEvent
+from opusagent.units import CallId, LoopTime, Ms
+
+log = structlog.get_logger()
+
+DialModel = Callable[[trio.Nursery], Awaitable[MessageSocket]]
+"""Opens a session with the model; the socket's own tasks go into the nursery given.
+
+Raises `PeerRefused`, `PeerStalled` or `RemoteProtocolError`, within a bound.
+"""
+
+CONTROL_MESSAGES: Final = 64
+"""How many control messages to the model may wait. More means that it takes none: it has stalled."""
+
+
+@attrs.frozen
+class Limits:
+    """The bounds of a call, in seconds."""
+
+    call_seconds: float = 3600.0
+    ready_seconds: float = 5.0
+    goodbye_seconds: float = 3.0
+
+
+@attrs.frozen
+class Profile:
+    """Who answers: what the model is told, and how its audio is written."""
+
+    opening: SessionUpdate
+    instructions: str
+    greeting: str | None = None
+    model_media: MediaFormat = PCM16_24K
+
+
+def watch_nothing(moment: Moment) -> None:
+    """Nobody looks on while the call takes place."""
+
+
+class Call:
+    """One call's parts, wired. `run_call` gives them their lifetime."""
+
+    def __init__(
+        self,
+        call_id: CallId,
+        caller: Caller,
+        profile: Profile,
+        recording: Recording,
+        ending: Ending,
+        watch: Callable[[Moment], None],
+    ) -> None:
+        leg = caller.started.media
+        self.call_id: Final = call_id
+        self.caller: Final = caller
+        self.ending: Final = ending
+        self.recording: Final = recording
+        self.began: Final = LoopTime(trio.current_time())
+        self.playout: Final = Playout(profile.model_media, leg)
+        self.session: Final = Session(
+            profile.opening, self.playout, instructions=profile.instructions, greeting=profile.greeting
+        )
+        self.uplink: Final = Uplink(leg, profile.model_media, recording.tape)
+        self.downlink: Final = Downlink(self.playout, caller.dialect, recording.tape)
+        self.ready: Final = trio.Event()
+        self._media: Final = profile.model_media
+        self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
+        self._watch: Final = watch
+        self._story: list[Happening] = []
+        self._answers: list[float] = []
+        self._ready_after: float | None = None
+        self._unreadable = 0
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    def on_model(self, event: ServerEvent | UnknownEvent) -> None:
+        """The model said something."""
+        self._perform(self.session.on_model(event, LoopTime(trio.current_time())))
+        self.downlink.ring()
+
+    def on_caller(self, event: CallerEvent) -> None:
+        """The platform said something that is not audio."""
+        self._perform(self.session.on_caller(event, LoopTime(trio.current_time())))
+        self.downlink.ring()
+
+    def on_garbage(self, unreadable: RemoteProtocolError) -> None:
+        """The model said something that cannot be read: counted, said once."""
+        self._unreadable += 1
+        if self._unreadable == 1:
+            log.warning("unreadable message from the model", call=self.call_id, error=str(unreadable))
+
+    def _perform(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            match command:
+                case TellModel():
+                    self._tell_model(command.event)
+                case ClearCaller():
+                    self.downlink.clear(command.at)
+                case OpenUplink():
+                    self.ready.set()
+                case EndCall():
+                    self.ending.end(command.end.reason, command.end.detail, command.end.close_code)
+                case Note():
+                    self._note(command.moment)
+                case _:
+                    assert_never(command)
+
+    def _tell_model(self, event: ClientEvent) -> None:
+        try:
+            self._to_model.send_nowait(event)
+        except trio.WouldBlock:
+            self.ending.end(
+                EndReason.MODEL_STALLED, f"{CONTROL_MESSAGES} control messages wait for the model", INTERNAL_ERROR
+            )
+
+    def _note(self, moment: Moment) -> None:
+        if isinstance(moment, AnswerBegan) and moment.waited is not None:
+            self._answers.append(round(moment.waited, 4))
+        if isinstance(moment, ModelReady):
+            self._ready_after = round(moment.at - self.began, 4)
+        if len(self._story) < MOST_HAPPENINGS:
+            self._story.append(tell(moment, self.began))
+        self._watch(moment)
+
+    # -- what remains -------------------------------------------------------------------------------------------
+
+    def report(self, started: datetime) -> CallReport:
+        """The account of the call as it stands."""
+        now = LoopTime(trio.current_time())
+        end = self.ending.end_of_call or End(EndReason.FAULT, "cancelled from outside")
+        counts = self.session.statistics()
+        who = self.caller.started
+        return CallReport(
+            call_id=self.call_id,
+            platform_call_id=who.platform_call_id,
+            stream_id=who.stream_id,
+            caller=who.caller,
+            callee=who.callee,
+            started=started,
+            seconds=round(now - self.began, 3),
+            end=end.reason,
+            end_detail=end.detail,
+            setup_seconds=self._ready_after,
+            answer_seconds=tuple(self._answers),
+            turns=counts.turns,
+            barge_ins=counts.barge_ins,
+            audio=self._audio(now),
+            model_errors=counts.model_errors,
+            unknown_messages=counts.unknown,
+            unreadable_messages=self._unreadable,
+            recording=None if self.recording.path is None else str(self.recording.path),
+            recording_fault=self.recording.fault,
+            story=tuple(self._story),
+        )
+
+    def _audio(self, now: LoopTime) -> AudioAccount:
+        ledger = self.playout.ledger(now)
+        leg = self.playout.leg.ms_of
+        discarded, held, pushed = leg(ledger.discarded), leg(ledger.held), leg(ledger.pushed)
+        return AudioAccount(
+            caller_received=leg(self.uplink.received_bytes),
+            caller_dropped=leg(self.uplink.dropped_bytes),
+            model_appended=self._media.ms_of(self.uplink.appended_bytes),
+            model_pushed=pushed,
+            model_heard=Ms(pushed - discarded - held),
+            model_discarded=discarded,
+            model_held=held,
+            model_overflowed=leg(ledger.overflowed),
+        )
+
+
+async def run_call(  # noqa: PLR0913 - the whole of a call is named in one place
+    call_id: CallId,
+    caller: Caller,
+    profile: Profile,
+    dial_model: DialModel,
+    recorder: Recorder,
+    ending: Ending,
+    *,
+    started: datetime,
+    limits: Limits,
+    watch: Callable[[Moment], None] = watch_nothing,
+) -> CallReport:
+    """Carry one call from the caller's first frame to the last sample on the tape.
+
+    Returns when both sockets are closed and the recording is finished. Losing a leg, a limit or the daemon's end are
+    ends with a reason in the report; so is a fault of ours, which is logged with its traceback and the call's id.
+    """
+    async with recorder.open_tape(call_id, caller.started.media.rate, started) as recording:
+        call = Call(call_id, caller, profile, recording, ending, watch)
+        async with trio.open_nursery() as plumbing:
+            seat = ModelSeat(dial_model, plumbing)
+            try:
+                await _talk(call, seat, limits)
+            finally:
+                with trio.move_on_after(limits.goodbye_seconds, shield=True):
+                    await _hang_up(call, seat)
+                plumbing.cancel_scope.cancel()
+    return call.report(started)
+
+
+@attrs.define
+class ModelSeat:
+    """The model's place in a call: empty until it is dialled."""
+
+    dial: DialModel
+    plumbing: trio.Nursery
+    socket: MessageSocket | None = None
+
+    async def take(self) -> MessageSocket:
+        """Dial the model and seat it."""
+        self.socket = await self.dial(self.plumbing)
+        return self.socket
+
+
+async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
+    try:
+        with trio.move_on_after(limits.call_seconds) as lifetime:
+            async with trio.open_nursery() as talk:
+                call.ending.arm(talk.cancel_scope)
+                talk.start_soon(
+                    hear_caller, call.caller.socket, call.caller.dialect, call.uplink, call.on_caller, call.ending
+                )
+                talk.start_soon(tell_caller, call.caller.socket, call.downlink, call.ending)
+                talk.start_soon(_converse, call, seat, limits)
+        if lifetime.cancelled_caught:
+            call.ending.end(EndReason.TOO_LONG, f"{limits.call_seconds:g} s")
+    except* Exception:
+        # The one broad handler of a call: a bug of ours ends this call, is told with its traceback, and no other
+        # call notices.
+        call.ending.end(EndReason.FAULT, close_code=INTERNAL_ERROR)
+        log.exception("fault in a call", call=call.call_id)
+
+
+async def _converse(call: Call, seat: ModelSeat, limits: Limits) -> None:
+    """Seat the model, then carry both directions."""
+    with call.ending.if_lost(MODEL_LEG):
+        model = await seat.take()
+        async with trio.open_nursery() as conversation:
+            conversation.start_soon(hear_model, model, call.on_model, call.on_garbage, call.ending)
+            conversation.start_soon(steer_model, model, call.control, call.ending)
+            with trio.move_on_after(limits.ready_seconds):
+                await call.ready.wait()
+            if not call.ready.is_set():
+                call.ending.end(
+                    EndReason.MODEL_NOT_READY, f"no session within {limits.ready_seconds:g} s", INTERNAL_ERROR
+                )
+            conversation.start_soon(tell_model, model, call.uplink, call.ending)
+
+
+async def steer_model(model: MessageSocket, control: trio.MemoryReceiveChannel[ClientEvent], ending: Ending) -> None:
+    """Send control messages, beside the audio and not behind it."""
+    with ending.if_lost(MODEL_LEG):
+        async for event in control:
+            await model.send(render(event))
+
+
+async def _hang_up(call: Call, seat: ModelSeat) -> None:
+    """Close both sockets, the model's first: it is the one that costs money."""
+    end = call.ending.end_of_call or End(EndReason.FAULT, close_code=INTERNAL_ERROR)
+    if seat.socket is not None:
+        await seat.socket.close()
+    await call.caller.socket.close(end.close_code, end.reason.value)

@@ -1,0 +1,99 @@
+"""From the model to the caller: `hear_model` listens to the service, `tell_caller` sends what is due to the platform.
+
+Between the two lies the playout. Listening never waits for sending: it leaves audio in the playout and control
+messages in the outbox, and rings. Control goes first, so that a barge-in does not queue behind what it interrupts.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import trio
+
+from opusagent.audio.g711 import decode
+from opusagent.call.bell import Bell
+from opusagent.call.ending import CALLER_LEG, MODEL_LEG, Ending
+from opusagent.call.playout import Batch, Playout
+from opusagent.call.recorder import Tape
+from opusagent.errors import RemoteProtocolError
+from opusagent.net.message_socket import MessageSocket
+from opusagent.platforms.dialect import Dialect
+from opusagent.realtime.codec import parse_server_event
+from opusagent.realtime.events import ServerEvent, UnknownEvent
+from opusagent.units import LoopTime
+
+GARBAGE_LIMIT: Final = 20
+"""Messages of a model that cannot be read, after which it is not worth listening to."""
+
+
+class Downlink:
+    """One call's way down: the playout, the control messages before it, and the bell that wakes the sender."""
+
+    def __init__(self, playout: Playout, dialect: Dialect, tape: Tape) -> None:
+        self.playout: Final = playout
+        self._dialect: Final = dialect
+        self._tape: Final = tape
+        self._control: deque[str] = deque()
+        self._bell: Final = Bell()
+        self.frames_sent = 0
+
+    def clear(self, now: LoopTime) -> None:
+        """Have the platform drop what it has not played, and the tape what was not heard."""
+        self._control.extend(self._dialect.clear())
+        self._tape.cut(now)
+
+    def ring(self) -> None:
+        """Something may be due."""
+        self._bell.ring()
+
+    def take_due(self, now: LoopTime) -> Sequence[str]:
+        """The messages to send now: control first, then frames."""
+        messages = list(self._control)
+        self._control.clear()
+        batch = self.playout.pop_due(now)
+        if batch is not None:
+            messages += self._play(batch)
+        return messages
+
+    async def wait(self) -> None:
+        """Until something may be due."""
+        await self._bell.wait(self.playout.next_due(LoopTime(trio.current_time())))
+
+    def _play(self, batch: Batch) -> Sequence[str]:
+        self.frames_sent += len(batch.frames)
+        if batch.frames:
+            self._tape.play(decode(self.playout.leg, b"".join(batch.frames)), batch.plays_at)
+        return self._dialect.play(batch.frames, batch.mark)
+
+
+async def hear_model(
+    socket: MessageSocket,
+    on_event: Callable[[ServerEvent | UnknownEvent], None],
+    on_garbage: Callable[[RemoteProtocolError], None],
+    ending: Ending,
+) -> None:
+    """The service's receive loop. A message that cannot be read is counted and passed over, up to a limit."""
+    garbage = 0
+    with ending.if_lost(MODEL_LEG):
+        while True:
+            text = await socket.receive()
+            try:
+                event = parse_server_event(text)
+            except RemoteProtocolError as unreadable:
+                garbage += 1
+                on_garbage(unreadable)
+                if garbage >= GARBAGE_LIMIT:
+                    raise
+                continue
+            on_event(event)
+
+
+async def tell_caller(socket: MessageSocket, downlink: Downlink, ending: Ending) -> None:
+    """The paced sender: whatever is due in one write, then sleep until something is."""
+    with ending.if_lost(CALLER_LEG):
+        while True:
+            messages = downlink.take_due(LoopTime(trio.current_time()))
+            if messages:
+                await socket.send(*messages)
+            else:
+                await downlink.wait()

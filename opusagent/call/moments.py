@@ -1,0 +1,73 @@
+"""What happens in a call that people want to see: the words of the log, the demo and the report."""
+
+import attrs
+
+from opusagent.call.playout import Cut
+from opusagent.units import LoopTime
+
+
+@attrs.frozen
+class ModelReady:
+    """The model's session is configured."""
+
+    at: LoopTime
+
+
+@attrs.frozen
+class CallerPaused:
+    """The model's service heard the end of the caller's speech."""
+
+    at: LoopTime
+
+
+@attrs.frozen
+class CallerSpoke:
+    """The transcript of a caller's turn arrived."""
+
+    at: LoopTime
+    words: str
+
+
+@attrs.frozen
+class AnswerBegan:
+    """The first audio of a response arrived, `waited` seconds after the caller's speech ended, if it answers one."""
+
+    at: LoopTime
+    waited: float | None
+
+
+@attrs.frozen
+class ModelSaid:
+    """The transcript of what the model generated; what was heard of it may be less."""
+
+    at: LoopTime
+    words: str
+
+
+@attrs.frozen
+class Interrupted:
+    """The caller barged in. `cuts` are the items that were not heard to their end."""
+
+    at: LoopTime
+    cuts: tuple[Cut, ...]
+
+
+@attrs.frozen
+class KeysCame:
+    """The caller pressed telephone keys."""
+
+    at: LoopTime
+    digits: str
+
+
+@attrs.frozen
+class ModelErred:
+    """The service refused or failed something."""
+
+    at: LoopTime
+    code: str
+    message: str
+    param: str | None
+
+
+Moment = ModelReady | CallerPaused | CallerSpoke | AnswerBegan | ModelSaid | Interrupted | KeysCame | ModelErred

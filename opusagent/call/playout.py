@@ -1,0 +1,284 @@
+"""What the model said and the caller has yet to hear: the buffer, its pacing, and the heard ledger.
+
+The model speaks faster than real time; the caller listens in real time. Between them lies one stream of the leg's
+bytes, counted from the first byte of the call. Four positions on that stream are the whole ledger:
+
+    confirmed <= heard <= sent <= pushed
+
+* `pushed`: everything that came from the model, converted to the leg's format, and the padding behind it.
+* `sent`: handed to the platform. It runs ahead of the ear by `lead` at the most, so that barge-in has little to take
+  back. Where nothing lies ahead, audio goes out at once; otherwise in steps, so that one write carries several frames.
+* `heard`: where the caller's ear is now, from a pacing clock: the platform plays without pause what it has, starting
+  when it gets it. Each mark that comes back sets the clock again, and the ear is never believed to be past a mark
+  that has not come back, unless that mark is so late that it must be lost.
+* `confirmed`: the last position whose mark came back.
+
+A cut (barge-in) ends a generation: everything beyond `heard` is discarded, and marks of earlier generations mean
+nothing any more, because a platform returns all pending marks when it is told to clear. So at every moment
+
+    pushed = heard + discarded + held.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from opusagent.audio.convert import Converter
+from opusagent.audio.media import MediaFormat
+from opusagent.units import ItemId, LoopTime, Ms
+
+FRAME: Final = Ms(20)
+"""What telephony plays at a time."""
+
+LEAD: Final = Ms(300)
+"""How far the platform may be ahead of the caller's ear."""
+
+STEP: Final = Ms(100)
+"""How much is sent at a time while the lead is full, and the distance between marks."""
+
+CAPACITY: Final = Ms(300_000)
+"""Five minutes of speech may wait. When it is full the newest loses, and the loss is counted: a response at the
+service's default limit of 4,096 tokens lasts about three and a half minutes."""
+
+MARK_PATIENCE: Final = 1.0
+"""Seconds after which a mark that should have come back is held to be lost."""
+
+
+@attrs.frozen
+class Batch:
+    """Frames to send in one write, when the first of them will be heard, and the mark to set behind them."""
+
+    frames: Sequence[bytes]
+    plays_at: LoopTime
+    mark: str | None
+
+
+@attrs.frozen
+class Cut:
+    """One item of the model's that a barge-in cut short: what was heard of it, and what it holds."""
+
+    item_id: ItemId
+    content_index: int
+    heard: Ms
+    total: Ms
+
+
+@attrs.define
+class Span:
+    """Where one item's audio lies on the stream, and how much of the model's own audio that was."""
+
+    item_id: ItemId
+    content_index: int
+    start: int
+    end: int
+    source_bytes: int
+
+
+@attrs.frozen
+class Ledger:
+    """The account at one moment, in bytes of the leg: `pushed = heard + discarded + held`."""
+
+    pushed: int
+    heard: int
+    discarded: int
+    held: int
+    overflowed: int
+    marks_lost: int
+
+
+class Playout:
+    """The stream towards one caller. Pure: every method that depends on time takes it."""
+
+    def __init__(self, model: MediaFormat, leg: MediaFormat, *, lead: Ms = LEAD, marks: bool = True) -> None:
+        self.leg: Final = leg
+        self._converter: Final = Converter(model, leg)
+        self._frame: Final = leg.bytes_of(FRAME)
+        self._lead: Final = leg.bytes_of(lead)
+        self._step: Final = leg.bytes_of(STEP)
+        self._capacity: Final = leg.bytes_of(CAPACITY)
+        self._bytes_per_second: Final = leg.rate * leg.bytes_per_sample
+        self._marks_come_back: Final = marks
+        self._held = bytearray()
+        self._spans: deque[Span] = deque()
+        self._marks: deque[int] = deque()
+        self._generation = 0
+        self._sent = 0
+        self._marked = 0
+        self._finished = True
+        self._anchor = (0, LoopTime(0.0))
+        self._confirmed = 0
+        self._discarded = 0
+        self._overflowed = 0
+        self._marks_lost = 0
+
+    # -- in ----------------------------------------------------------------------------------------------------
+
+    def push(self, item_id: ItemId, content_index: int, audio: bytes) -> None:
+        """Append the model's `audio`, in the model's format, whole samples, to the stream."""
+        self._finished = False
+        span = self._span_of(item_id, content_index)
+        span.source_bytes += len(audio)
+        self._append(self._converter.push(audio))
+        span.end = self.pushed
+
+    def finish(self) -> None:
+        """The response is over: the converter's tail and padding complete the last frame, and a mark follows it."""
+        if self._finished:
+            return
+        self._finished = True
+        self._append(self._converter.flush())
+        if self._spans:
+            self._spans[-1].end = self.pushed
+        samples_short = -len(self._held) % self._frame // self.leg.bytes_per_sample
+        self._held += self.leg.silence * samples_short
+
+    # -- out ---------------------------------------------------------------------------------------------------
+
+    def pop_due(self, now: LoopTime) -> Batch | None:
+        """What must be sent now, or None."""
+        due = self.next_due(now)
+        if due is None or due > now:
+            return None
+        self._forget_heard(self._confirmed if self._marks_come_back else self.heard(now))
+        room = self._lead - self._ahead(now)
+        count = min(len(self._held), max(room, self._frame)) // self._frame
+        plays_at = self._plays_at(now)
+        block = bytes(self._held[: count * self._frame])
+        del self._held[: len(block)]
+        self._sent += len(block)
+        frames = [block[i : i + self._frame] for i in range(0, len(block), self._frame)]
+        return Batch(frames, plays_at, self._next_mark())
+
+    def next_due(self, now: LoopTime) -> LoopTime | None:
+        """When `pop_due` has something next: now or later, None while nothing waits."""
+        if self._mark_is_missing():
+            return now
+        if len(self._held) < self._frame:
+            return None
+        surplus = self._ahead(now) - (self._lead - self._step)
+        return now if surplus <= 0 else LoopTime(now + surplus / self._bytes_per_second)
+
+    def on_mark(self, name: str, now: LoopTime) -> None:
+        """A mark came back: the ear has passed it, if it belongs to this generation."""
+        generation, _, position = name.partition(":")
+        if generation != str(self._generation) or not position.isascii() or not position.isdecimal():
+            return
+        at = int(position)
+        if at not in self._marks:
+            return
+        while self._marks[0] != at:
+            # Marks come back in order; one that was overtaken is lost, not late.
+            self._marks.popleft()
+            self._marks_lost += 1
+        self._marks.popleft()
+        self._confirmed = at
+        self._anchor = (at, now)
+
+    # -- barge-in ------------------------------------------------------------------------------------------------
+
+    def is_quiet(self, now: LoopTime) -> bool:
+        """Whether a cut would take nothing back: nothing is held and everything sent is known to have been heard."""
+        if self._held or not self._finished or self._mark_is_missing():
+            return False
+        return self.heard(now) >= self._sent and not self._mark_is_expected(now)
+
+    def cut(self, now: LoopTime) -> Sequence[Cut]:
+        """Discard everything beyond the caller's ear. What each item lost by it; fully heard items are not named."""
+        heard = self.heard(now)
+        cuts = tuple(cut for span in self._spans if (cut := self._cut_of(span, heard)) is not None)
+        self._discarded += self.pushed - heard
+        self._sent = self._marked = self._confirmed = self.pushed
+        self._held.clear()
+        self._spans.clear()
+        self._marks.clear()
+        self._converter.reset()
+        self._finished = True
+        self._generation += 1
+        self._anchor = (self._sent, now)
+        return cuts
+
+    # -- the account ---------------------------------------------------------------------------------------------
+
+    @property
+    def pushed(self) -> int:
+        """Bytes that ever came in, padding included."""
+        return self._sent + len(self._held)
+
+    def heard(self, now: LoopTime) -> int:
+        """The position of the caller's ear on the stream, as well as it can be known."""
+        clock = self._clock(now)
+        return min(clock, self._marks[0]) if self._mark_is_expected(now) else clock
+
+    def ledger(self, now: LoopTime) -> Ledger:
+        """The account at `now`."""
+        heard = self.heard(now)
+        return Ledger(
+            pushed=self.pushed,
+            heard=heard - self._discarded,
+            discarded=self._discarded,
+            held=self.pushed - heard,
+            overflowed=self._overflowed,
+            marks_lost=self._marks_lost,
+        )
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _span_of(self, item_id: ItemId, content_index: int) -> Span:
+        if self._spans and (self._spans[-1].item_id, self._spans[-1].content_index) == (item_id, content_index):
+            return self._spans[-1]
+        span = Span(item_id, content_index, start=self.pushed, end=self.pushed, source_bytes=0)
+        self._spans.append(span)
+        return span
+
+    def _append(self, audio: bytes) -> None:
+        room = max(0, self._capacity - len(self._held))
+        self._overflowed += max(0, len(audio) - room)
+        self._held += audio[:room]
+
+    def _ahead(self, now: LoopTime) -> int:
+        return self._sent - self._clock(now)
+
+    def _clock(self, now: LoopTime) -> int:
+        """The pacing clock alone: what the platform has played if it got everything the moment it was sent."""
+        position, since = self._anchor
+        return max(self._confirmed, min(self._sent, position + int((now - since) * self._bytes_per_second)))
+
+    def _mark_is_expected(self, now: LoopTime) -> bool:
+        """Whether a mark is out that may still come back. One that is overdue is held to be lost."""
+        if not self._marks:
+            return False
+        position, since = self._anchor
+        return position + (now - since - MARK_PATIENCE) * self._bytes_per_second < self._marks[0]
+
+    def _plays_at(self, now: LoopTime) -> LoopTime:
+        """When the next byte sent will be heard. A platform that has run dry starts anew with it."""
+        ahead = self._ahead(now)
+        if ahead <= 0:
+            self._anchor = (self._sent, now)
+            return now
+        return LoopTime(now + ahead / self._bytes_per_second)
+
+    def _mark_is_missing(self) -> bool:
+        """Whether a finished response has been sent to its end and no mark stands behind it."""
+        return self._marks_come_back and self._finished and not self._held and self._marked < self._sent
+
+    def _next_mark(self) -> str | None:
+        last = self._finished and not self._held
+        if not self._marks_come_back or not (last or self._sent - self._marked >= self._step):
+            return None
+        self._marked = self._sent
+        self._marks.append(self._sent)
+        return f"{self._generation}:{self._sent}"
+
+    def _forget_heard(self, heard: int) -> None:
+        while self._spans and self._spans[0].end <= heard and (len(self._spans) > 1 or self._finished):
+            self._spans.popleft()
+
+    def _cut_of(self, span: Span, heard: int) -> Cut | None:
+        total = self._converter.source.ms_of(span.source_bytes)
+        part = min(self.leg.ms_of(max(0, heard - span.start)), total)
+        if heard >= span.end or part >= total:
+            return None
+        return Cut(span.item_id, span.content_index, part, total)

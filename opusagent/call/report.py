@@ -1,0 +1,133 @@
+"""What is known about a call when it is over: a value to keep as JSON, and a page to read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import attrs
+import msgspec
+
+from opusagent.call.ending import EndReason
+from opusagent.call.moments import (
+    AnswerBegan,
+    CallerPaused,
+    CallerSpoke,
+    Interrupted,
+    KeysCame,
+    ModelErred,
+    ModelReady,
+    ModelSaid,
+    Moment,
+)
+from opusagent.units import CallId, LoopTime, Ms
+
+MOST_HAPPENINGS: Final = 2000
+"""Lines of a report. A call that has more is summed up by its counts."""
+
+
+@attrs.frozen
+class Happening:
+    """One line of the call's story: `at` seconds after its start."""
+
+    at: float
+    what: str
+
+
+@attrs.frozen
+class AudioAccount:
+    """Where the audio went, in milliseconds. `model_pushed = model_heard + model_discarded + model_held`."""
+
+    caller_received: Ms
+    caller_dropped: Ms
+    model_appended: Ms
+    model_pushed: Ms
+    model_heard: Ms
+    model_discarded: Ms
+    model_held: Ms
+    model_overflowed: Ms
+
+
+@attrs.frozen
+class CallReport:
+    """One call, whole. `report.json` holds exactly these fields."""
+
+    call_id: CallId
+    platform_call_id: str
+    stream_id: str
+    caller: str
+    callee: str
+    started: datetime
+    seconds: float
+    end: EndReason
+    end_detail: str
+    setup_seconds: float | None
+    answer_seconds: Sequence[float]
+    turns: int
+    barge_ins: int
+    audio: AudioAccount
+    model_errors: dict[str, int]
+    unknown_messages: dict[str, int]
+    unreadable_messages: int
+    recording: str | None
+    recording_fault: str | None
+    story: Sequence[Happening]
+
+
+def tell(moment: Moment, since: LoopTime) -> Happening:
+    """A moment as a line of the story that began at `since`."""
+    return Happening(round(moment.at - since, 3), _words(moment))
+
+
+def _words(moment: Moment) -> str:
+    match moment:
+        case ModelReady():
+            return "the model is ready"
+        case CallerPaused():
+            return "the caller paused"
+        case CallerSpoke():
+            return f"the caller said: {moment.words}"
+        case AnswerBegan():
+            if moment.waited is None:
+                return "the model begins to speak"
+            return f"the model begins to answer, {moment.waited * 1000:.0f} ms after the caller paused"
+        case ModelSaid():
+            return f"the model said: {moment.words}"
+        case Interrupted():
+            heard = ", ".join(f"{cut.heard} of {cut.total} ms heard" for cut in moment.cuts)
+            return f"the caller barges in ({heard or 'everything had been heard'})"
+        case KeysCame():
+            return f"{len(moment.digits)} key(s) pressed"
+        case ModelErred():
+            return f"the model's service reports {moment.code}: {moment.message}"
+
+
+def to_json(report: CallReport) -> bytes:
+    """The report as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def page(report: CallReport) -> str:
+    """The report on one page, for people."""
+    audio = report.audio
+    answers = report.answer_seconds
+    ended = f"{report.end.value} ({report.end_detail})" if report.end_detail else report.end.value
+    slowest = f", slowest answer {max(answers) * 1000:.0f} ms" if answers else ""
+    fault = f" ({report.recording_fault})" if report.recording_fault else ""
+    lines = (
+        f"call {report.call_id}  {report.started:%Y-%m-%d %H:%M:%S %Z}  {report.seconds:.1f} s",
+        f"  from {report.caller or 'unknown'} to {report.callee or 'unknown'}, platform call {report.platform_call_id}",
+        f"  ended: {ended}",
+        f"  turns {report.turns}, barge-ins {report.barge_ins}, answers {len(answers)}{slowest}",
+        f"  caller: {audio.caller_received} ms = {audio.model_appended} sent on + {audio.caller_dropped} dropped",
+        f"  model: {audio.model_pushed} ms = {audio.model_heard} heard + {audio.model_discarded} cut off, {audio.model_held} left",
+        f"  errors: {_counts(report.model_errors)}",
+        f"  messages not understood: {_counts(report.unknown_messages)}; not readable: {report.unreadable_messages}",
+        f"  recording: {report.recording or 'none'}{fault}",
+        "  story:",
+        *(f"    {happening.at:8.2f} s  {happening.what}" for happening in report.story),
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
