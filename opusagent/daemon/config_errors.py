@@ -1,0 +1,206 @@
+"""Reads TOML into attrs classes and keeps account of all that is wrong: every fault at once, where it is, what to do.
+
+Nothing is coerced: `"80"` is not a number and `1` is not true. A fault never shows more of a value than the value.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeVar, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
+
+from opusagent.daemon.config_values import Listen, Secret, WrongValue, key_in, parse_listen, shown
+from opusagent.errors import ConfigError
+
+_T = TypeVar("_T")
+
+
+def read_document(text: str) -> Mapping[str, object]:
+    """The tables of a TOML text. Raises `ConfigError` with line and column."""
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # also the numbers of thousands of digits that int() refuses
+        raise ConfigError([f"this is not TOML: {error}"]) from error
+    except RecursionError:
+        raise ConfigError(["this is not a configuration: its values are nested too deeply"]) from None
+
+
+@attrs.define
+class TableReader:
+    """One pass over a document: hands out its tables and collects the `problems` of all of them.
+
+    A key with a problem is left out of its table and so has its default there, which lets the rules between tables be
+    checked in the same pass. `faulty` says which keys these are, as `table.key`: a rule must not judge a default.
+    """
+
+    _document: Mapping[str, object]
+    _known: Mapping[str, type[attrs.AttrsInstance]]
+    problems: list[str] = attrs.field(factory=list[str], init=False)
+    faulty: set[str] = attrs.field(factory=set[str], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.problems.extend(self._unknown_name(name) for name in self._document if name not in self._known)
+
+    def read(self, name: str, kind: type[_T]) -> _T:
+        """The table called `name`, as far as it is right; all defaults if the document has none."""
+        table = self._document.get(name, {})
+        if not _is_table(table):
+            self.problems.append(f"`{name}` must be a table, not {shown(table)}, at the top level")
+            self.faulty.update(f"{name}.{key}" for key in _keys(self._known[name]))
+            return _CONVERTER.structure({}, kind)
+        try:
+            return _CONVERTER.structure(table, kind)
+        except ClassValidationError as errors:
+            wrong = self._account(name, errors)
+        return _CONVERTER.structure(_without(table, wrong), kind)
+
+    def read_if_there(self, name: str, kind: type[_T]) -> _T | None:
+        """The table called `name`; None if the document has none."""
+        return self.read(name, kind) if name in self._document else None
+
+    def _account(self, table: str, errors: ClassValidationError) -> set[str]:
+        """Puts down all that is wrong with a table and returns the keys to blame."""
+        of_keys, of_table = errors.group_exceptions()
+        wrong = {note.name for _, note in of_keys}
+        self.problems.extend(f"`{note.name}` {error}, at {table}.{note.name}" for error, note in of_keys)
+        self.faulty.update(f"{table}.{key}" for key in wrong)
+        for error in of_table:
+            if not isinstance(error, ForbiddenExtraKeysError):
+                raise error
+            self.problems.extend(self._unknown_key(key, table) for key in sorted(error.extra_fields))
+            wrong |= error.extra_fields
+        return wrong
+
+    def _unknown_name(self, name: str) -> str:
+        if not _is_table(self._document[name]) and (home := self._home_of(name)):
+            return f"unknown key `{_as_key(name)}` at the top level: it belongs under [{home}]"
+        kind = "table" if _is_table(self._document[name]) else "key"
+        return f"unknown {kind} `{_as_key(name)}`{_suggestion(name, self._known)} at the top level"
+
+    def _unknown_key(self, key: str, table: str) -> str:
+        if home := self._home_of(key):
+            return f"unknown key `{_as_key(key)}` at {table}: it belongs under [{home}]"
+        return f"unknown key `{_as_key(key)}`{_suggestion(key, _keys(self._known[table]))} at {table}"
+
+    def _home_of(self, key: str) -> str | None:
+        return next((table for table, kind in self._known.items() if key in _keys(kind)), None)
+
+
+def _suggestion(word: str, known: Collection[str]) -> str:
+    """What was perhaps meant: ', did you mean `port`?', or else all that there is.
+
+    >>> _suggestion("Max-Calls", ["listen", "max_calls"]), _suggestion("colour", ["listen", "max_calls"])
+    (', did you mean `max_calls`?', ' (known are: `listen`, `max_calls`)')
+    """
+    likely = difflib.get_close_matches(word.lower().replace("-", "_"), known, n=1)
+    return f", did you mean `{likely[0]}`?" if likely else f" (known are: {', '.join(f'`{each}`' for each in known)})"
+
+
+def _as_key(name: str) -> str:
+    """A key that anybody may have written, on one line and cut short."""
+    return shown(name)[1:-1]
+
+
+def _keys(kind: type[attrs.AttrsInstance]) -> list[str]:
+    return [field.name for field in attrs.fields(kind)]
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _without(table: object, keys: Collection[str]) -> dict[str, object]:
+    return {key: value for key, value in _CONVERTER.structure(table, dict[str, object]).items() if key not in keys}
+
+
+def _strict_text(value: object, _: object) -> str:
+    if not isinstance(value, str):
+        raise WrongValue(f"must be text in quotes, not {shown(value)}")
+    return value
+
+
+def _strict_truth(value: object, _: object) -> bool:
+    if not isinstance(value, bool):
+        raise WrongValue(f"must be true or false, not {shown(value)}")
+    return value
+
+
+def _strict_whole_number(value: object, _: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise WrongValue(f"must be a whole number, not {shown(value)}")
+    return value
+
+
+def _strict_number(value: object, _: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise WrongValue(f"must be a number, not {shown(value)}")
+    return value
+
+
+def _strict_path(value: object, kind: object) -> Path:
+    text = _strict_text(value, kind)
+    if not text.strip() or "\0" in text:
+        raise WrongValue(f"must be the name of a file or directory, not {shown(text)}")
+    return Path(text)
+
+
+def _strict_choice(value: object, kind: object) -> object:
+    choices = get_args(kind)
+    if value not in choices:
+        raise WrongValue(f"must be {' or '.join(map(shown, choices))}, not {shown(value)}")
+    return value
+
+
+def _strict_listen(value: object, kind: object) -> Listen:
+    return parse_listen(_strict_text(value, kind))
+
+
+def _strict_secret(value: object, kind: object) -> Secret:
+    """A secret stands in the file as the name of the file that holds it."""
+    return key_in(_strict_path(value, kind))
+
+
+def _by_its_rules(value: object, kind: object) -> object:
+    base, *rules = get_args(kind)
+    structured: object = _CONVERTER.structure(value, base)
+    for rule in rules:
+        structured = rule(structured)
+    return structured
+
+
+def _is_anything(kind: object) -> bool:
+    return kind is object
+
+
+def _as_it_is(value: object, _: object) -> object:
+    return value
+
+
+def _is_choice(kind: object) -> bool:
+    return get_origin(kind) is Literal
+
+
+def _is_ruled(kind: object) -> bool:
+    return get_origin(kind) is Annotated
+
+
+def _strict_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    converter.register_structure_hook(str, _strict_text)
+    converter.register_structure_hook(bool, _strict_truth)
+    converter.register_structure_hook(int, _strict_whole_number)
+    converter.register_structure_hook(float, _strict_number)
+    converter.register_structure_hook(Path, _strict_path)
+    converter.register_structure_hook(Listen, _strict_listen)
+    converter.register_structure_hook(Secret, _strict_secret)
+    converter.register_structure_hook_func(_is_anything, _as_it_is)
+    converter.register_structure_hook_func(_is_choice, _strict_choice)
+    converter.register_structure_hook_func(_is_ruled, _by_its_rules)
+    return converter
+
+
+_CONVERTER: Final = _strict_converter()

@@ -1,0 +1,104 @@
+"""Configurations and their text: any valid one, TOML that is nearly one, and the typing errors of people."""
+
+import json
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from opusagent.daemon.config import Agent, Config, Limits, Listen, Realtime, Recording, Server, Twilio
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "server": ("listen", "public_url", "max_calls"),
+    "realtime": ("url", "model", "api_key_file", "audio"),
+    "twilio": ("path", "insecure"),
+    "agent": ("instructions", "voice", "greeting"),
+    "recording": ("directory",),
+    "limits": ("call_seconds",),
+}
+"""Every table and every key of the contract."""
+
+# TOML text holds any character but surrogates; a key or a name that people choose holds at least one that is seen.
+_WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: bool(text.strip()))
+_LABELS = st.from_regex(r"[a-z][a-z0-9-]{0,10}[a-z0-9]", fullmatch=True)
+_HOSTS = st.one_of(st.just("localhost"), st.just("127.0.0.1"), st.builds("127.0.0.{}".format, st.integers(1, 254)))
+_PATHS = st.lists(_LABELS, min_size=1, max_size=3).map(lambda labels: "/" + "/".join(labels))
+
+listens = st.builds(Listen, _HOSTS | st.just("::1"), st.integers(0, 65535))
+public_urls = st.builds("{}://{}.example{}".format, st.sampled_from(["http", "https"]), _LABELS, st.just("") | _PATHS)
+backend_urls = st.just("local") | st.builds(
+    "{}://{}:{}{}".format, st.sampled_from(["ws", "wss"]), _HOSTS, st.just(9), _PATHS
+)
+
+configs = st.builds(
+    Config,
+    server=st.builds(Server, listens, st.none() | public_urls, st.integers(1, 100_000)),
+    realtime=st.builds(Realtime, backend_urls, _WORDS, st.none(), st.sampled_from(["pcm", "pcmu"])),
+    twilio=st.builds(Twilio, _PATHS, insecure=st.just(value=True)),
+    agent=st.builds(Agent, _WORDS, _WORDS, st.none() | _WORDS),
+    recording=st.none() | st.builds(Recording, st.lists(_LABELS, min_size=1).map(lambda labels: Path(*labels))),
+    limits=st.builds(Limits, st.floats(1, 86_400) | st.integers(1, 86_400).map(float)),
+)
+"""Whole configurations that need no key: an embedded backend or one on this machine."""
+
+
+def toml_of(config: Config) -> str:
+    """The text that a person would write for `config`."""
+    server, realtime, twilio, agent = config.server, config.realtime, config.twilio, config.agent
+    tables: dict[str, dict[str, str | float | None]] = {
+        "server": {"listen": server.listen.address, "public_url": server.public_url, "max_calls": server.max_calls},
+        "realtime": {"url": realtime.url, "model": realtime.model, "audio": realtime.audio},
+        "agent": {"instructions": agent.instructions, "voice": agent.voice, "greeting": agent.greeting},
+        "limits": {"call_seconds": config.limits.call_seconds},
+    }
+    if twilio is not None:
+        tables["twilio"] = {"path": twilio.path, "insecure": twilio.insecure}
+    if config.recording is not None:
+        tables["recording"] = {"directory": str(config.recording.directory)}
+    return "\n".join(f"[{name}]\n{_lines(table)}" for name, table in tables.items())
+
+
+def _lines(table: dict[str, str | float | None]) -> str:
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items() if value is not None)
+
+
+def _toml(value: str | float) -> str:
+    """A value of TOML 1.0: its strings are those of JSON, except that DEL must be escaped too."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
+
+
+_SCALARS = st.one_of(
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    backend_urls,
+    public_urls,
+    _PATHS,
+    listens.map(lambda listen: listen.address),
+).map(lambda value: _toml(value).replace("NaN", "nan").replace("Infinity", "inf"))
+_VALUES = _SCALARS | st.sampled_from(
+    ["[]", "[[1]]", "{}", '{a = "b"}', "2026-01-01", "10:00:00", "0xffff", "1e400", "=", ""]
+)
+
+
+@st.composite
+def near_misses(draw: st.DrawFn) -> str:
+    """Text with the tables and keys of the contract, any number, any order, any values; some of it no TOML."""
+    text = ""
+    for table in draw(st.lists(st.sampled_from([*KEYS, "sever", "a b", "server.listen"]), max_size=6)):
+        own = st.sampled_from(KEYS.get(table, ("listen",)))
+        keys = draw(st.lists(own | st.sampled_from(["url", "prot", '"a b"', "a.b"]), max_size=4, unique=True))
+        head = draw(st.sampled_from([f"[{table}]", f"[{table}]", f"[{table}]", f"[[{table}]]", ""]))
+        text += head + "\n" + "".join(f"{key} = {draw(_VALUES)}\n" for key in keys)
+    return text
+
+
+@st.composite
+def slips(draw: st.DrawFn, word: str) -> str:
+    """`word` with one slip of the finger: a letter left out, doubled, wrong, or two of them exchanged."""
+    at = draw(st.integers(0, len(word) - 1))
+    head, letter, tail = word[:at], word[at], word[at + 1 :]
+    wrong = draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz_").filter(lambda other: other != letter))
+    exchanged = head + tail[:1] + letter + tail[1:]
+    slipped = draw(st.sampled_from([head + tail, head + 2 * letter + tail, head + wrong + tail, exchanged]))
+    return slipped if slipped not in {"", word} else head + wrong + tail
