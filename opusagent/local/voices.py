@@ -1,0 +1,97 @@
+"""Who answers in the embedded backend. A voice turns what was heard into what is said; it never waits."""
+
+from typing import Final, Protocol
+
+import attrs
+import numpy as np
+
+from opusagent.audio.pcm import pcm_of
+from opusagent.local.vad import DEFAULT_THRESHOLD, FRAME, HYSTERESIS_DB, frame_levels, onset_dbov
+from opusagent.units import HZ_24K, Ms, Pcm16, ms_of_samples, samples_of_ms
+
+MARGIN: Final = Ms(60)
+"""What `trimmed` leaves around the words, so that soft beginnings and ends are not bitten off."""
+
+CHIME_TONES: Final = (659.26, 523.25)
+"""E5 then C5, in Hz (A4 = 440, equal temperament): the doorbell's falling third, well inside the telephone band."""
+
+CHIME_TONE: Final = Ms(300)
+CHIME_PEAK: Final = 8000.0
+CHIME_DECAY: Final = 0.12
+"""Seconds in which a tone falls to 1/e."""
+
+CHIME_ATTACK: Final = 0.01
+"""Seconds in which a tone rises; a step would click."""
+
+
+@attrs.frozen
+class Cue:
+    """What a response answers.
+
+    `heard`: what the caller said since the model last spoke, at 24 kHz; empty if nothing. `instructions`: the
+    response's own, else the session's.
+    """
+
+    heard: Pcm16
+    instructions: str
+
+
+@attrs.frozen
+class Utterance:
+    """Something said: `audio` at 24 kHz, and its words."""
+
+    audio: Pcm16
+    transcript: str
+
+
+class Voice(Protocol):
+    """Whoever answers. One voice may serve many sessions: it keeps nothing between two answers."""
+
+    def answer(self, cue: Cue) -> Utterance:
+        """What to say to `cue`. Never empty: a response without audio would have nothing to interrupt."""
+        ...
+
+
+def chime() -> Pcm16:
+    """Two falling tones at 24 kHz.
+
+    >>> ms_of_samples(len(chime()) // 2, HZ_24K)
+    600
+    """
+    return Pcm16(b"".join(_struck(tone) for tone in CHIME_TONES))
+
+
+def _struck(tone: float) -> Pcm16:
+    time = np.arange(samples_of_ms(CHIME_TONE, HZ_24K)) / HZ_24K
+    envelope = np.exp(-time / CHIME_DECAY) * np.minimum(1.0, time / CHIME_ATTACK)
+    return pcm_of((CHIME_PEAK * np.sin(2 * np.pi * tone * time) * envelope).astype(np.int16))
+
+
+def trimmed(audio: Pcm16) -> Pcm16:
+    """The 24 kHz `audio` without the quiet before and behind its words; empty if it holds none."""
+    floor = onset_dbov(DEFAULT_THRESHOLD) - HYSTERESIS_DB
+    loud = [index for index, level in enumerate(frame_levels(audio, HZ_24K)) if level >= floor]
+    if not loud:
+        return Pcm16(b"")
+    first = max(0, loud[0] * FRAME - MARGIN)
+    last = (loud[-1] + 1) * FRAME + MARGIN
+    return Pcm16(audio[2 * samples_of_ms(Ms(first), HZ_24K) : 2 * samples_of_ms(Ms(last), HZ_24K)])
+
+
+@attrs.frozen
+class Parrot:
+    """Answers each turn with the caller's own words, and where there are none with a chime.
+
+    The parrot does not understand speech, so the transcript of an answer tells only how long it is; the transcript of
+    a chime is the text that a real model would have been given to say.
+    """
+
+    chime: Pcm16 = attrs.field(factory=chime)
+
+    def answer(self, cue: Cue) -> Utterance:
+        """The words of `cue.heard` played back, or the chime."""
+        words = trimmed(cue.heard)
+        if not words:
+            return Utterance(self.chime, cue.instructions)
+        seconds = ms_of_samples(len(words) // 2, HZ_24K) / 1000
+        return Utterance(words, f"(the caller's own words, {seconds:.1f} s)")
