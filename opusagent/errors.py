@@ -54,6 +54,10 @@ class PeerRefused(OpusagentError):
         self.status: Final = status
 
 
+class CannotBind(OpusagentError):
+    """An address cannot be listened on. The text says which, why, and what to do."""
+
+
 class ConfigError(OpusagentError):
     """The configuration cannot be used. `problems` holds every one of them, each with its path and what to do."""
 
