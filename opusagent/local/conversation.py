@@ -38,7 +38,7 @@ class Names:
     """Gives ids that are unique within a session, and across sessions as far as `tag` is."""
 
     tag: str
-    _numbers: count[int] = attrs.field(factory=count, init=False)
+    _numbers: "count[int]" = attrs.field(factory=count, init=False)
 
     def new(self, kind: str) -> str:
         """The next id.

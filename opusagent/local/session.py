@@ -114,7 +114,7 @@ class LocalSession:
     _agenda: list[tuple[LoopTime, int, ServerEvent]] = attrs.field(
         factory=list[tuple[LoopTime, int, ServerEvent]], init=False
     )
-    _order: count[int] = attrs.field(factory=count, init=False)
+    _order: "count[int]" = attrs.field(factory=count, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._names = Names(self.tag)
