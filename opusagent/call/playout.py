@@ -158,7 +158,8 @@ class Playout:
         if len(self._held) < self._frame:
             return None
         surplus = self._ahead(now) - (self._lead - self._step)
-        return now if surplus <= 0 else LoopTime(now + surplus / self._bytes_per_second)
+        # One byte later than exact: at the time named, the clock has passed the point whatever the rounding.
+        return now if surplus <= 0 else LoopTime(now + (surplus + 1) / self._bytes_per_second)
 
     def on_mark(self, name: str, now: LoopTime) -> None:
         """A mark came back: the ear has passed it, if it belongs to this generation."""
@@ -168,13 +169,14 @@ class Playout:
         at = int(position)
         if at not in self._marks:
             return
+        heard = max(at, self.heard(now))  # a caller does not unhear: a very late mark sets no clock back
         while self._marks[0] != at:
             # Marks come back in order; one that was overtaken is lost, not late.
             self._marks.popleft()
             self._marks_lost += 1
         self._marks.popleft()
         self._confirmed = at
-        self._anchor = (at, now)
+        self._anchor = (heard, now)
 
     # -- barge-in ------------------------------------------------------------------------------------------------
 
@@ -209,7 +211,7 @@ class Playout:
     def heard(self, now: LoopTime) -> int:
         """The position of the caller's ear on the stream, as well as it can be known."""
         clock = self._clock(now)
-        return min(clock, self._marks[0]) if self._mark_is_expected(now) else clock
+        return min(clock, max(self._anchor[0], self._marks[0])) if self._mark_is_expected(now) else clock
 
     def ledger(self, now: LoopTime) -> Ledger:
         """The account at `now`."""
@@ -243,7 +245,7 @@ class Playout:
     def _clock(self, now: LoopTime) -> int:
         """The pacing clock alone: what the platform has played if it got everything the moment it was sent."""
         position, since = self._anchor
-        return max(self._confirmed, min(self._sent, position + int((now - since) * self._bytes_per_second)))
+        return max(self._confirmed, min(self._sent, position + round((now - since) * self._bytes_per_second)))
 
     def _mark_is_expected(self, now: LoopTime) -> bool:
         """Whether a mark is out that may still come back. One that is overdue is held to be lost."""

@@ -146,6 +146,17 @@ class StereoTape:
         return interleave(self._caller.take_until(index), self._model.take_until(index))
 
 
+def _open_new(path: Path) -> int:
+    """A new file, readable by its owner only; what is there already is neither followed nor replaced."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    with os.fdopen(_open_new(path), "wb") as file:
+        file.write(content)
+
+
 @attrs.define
 class WavFile:
     """An open recording. Blocking: every method is run by the disk."""
@@ -156,10 +167,8 @@ class WavFile:
     _fd: int = -1
 
     def create(self) -> None:
-        """Make the directory and the file, readable by their owner only; never follow or replace what is there."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._fd = os.open(self.path, flags, 0o600)
+        """Make the directory and the file."""
+        self._fd = _open_new(self.path)
         os.write(self._fd, header(2, self.rate, 0))
 
     def append(self, block: bytes) -> None:
@@ -249,6 +258,17 @@ class Recorder:
     def folder(self, call_id: CallId, started: datetime) -> Path | None:
         """Where everything about this call is kept."""
         return None if self.directory is None else self.directory / f"{started:%Y/%m/%d}" / call_id
+
+    async def keep_report(self, call_id: CallId, started: datetime, report: bytes) -> None:
+        """Put the call's report beside its recording. A disk that fails is told to the operator, nothing more."""
+        folder = self.folder(call_id, started)
+        if folder is None:
+            return
+        try:
+            with trio.move_on_after(FINISH_SECONDS, shield=True):
+                await self.disk(lambda: _write_new(folder / "report.json", report))
+        except OSError as error:
+            log.warning("report could not be written", path=str(folder / "report.json"), error=str(error))
 
     @asynccontextmanager
     async def open_tape(self, call_id: CallId, rate: Hz, started: datetime) -> AsyncGenerator[Recording]:

@@ -119,7 +119,9 @@ def page(report: CallReport) -> str:
         f"  ended: {ended}",
         f"  turns {report.turns}, barge-ins {report.barge_ins}, answers {len(answers)}{slowest}",
         f"  caller: {audio.caller_received} ms = {audio.model_appended} sent on + {audio.caller_dropped} dropped",
-        f"  model: {audio.model_pushed} ms = {audio.model_heard} heard + {audio.model_discarded} cut off, {audio.model_held} left",
+        "  model: {model_pushed} ms = {model_heard} heard + {model_discarded} cut + {model_held} left".format_map(
+            attrs.asdict(audio)
+        ),
         f"  errors: {_counts(report.model_errors)}",
         f"  messages not understood: {_counts(report.unknown_messages)}; not readable: {report.unreadable_messages}",
         f"  recording: {report.recording or 'none'}{fault}",

@@ -1,0 +1,126 @@
+"""The commands. Each is thin: it reads its arguments, calls a room of the house, and gives an exit status.
+
+0: it went well. 1: it ran and did not succeed. 2: the arguments or the configuration are wrong. 3: the address that
+the daemon should listen at cannot be had.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import cyclopts
+import trio
+from cyclopts import App, Parameter
+
+from opusagent import __version__
+from opusagent.errors import CannotBind, ConfigError
+
+OK: Final = 0
+FAILED: Final = 1
+WRONG_CONFIGURATION: Final = 2
+NO_ADDRESS: Final = 3
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the command in `argv` and return its exit status. The only place that is given the environment."""
+    try:
+        status = _app(environ)(argv, exit_on_error=False, print_error=True, result_action="return_value")
+    except cyclopts.CycloptsError:
+        return WRONG_CONFIGURATION
+    except ConfigError as error:
+        _say(f"{len(error.problems)} problem(s) in the configuration, nothing was started:", *error.problems)
+        return WRONG_CONFIGURATION
+    except CannotBind as error:
+        _say(str(error))
+        return NO_ADDRESS
+    return status if isinstance(status, int) else OK
+
+
+def _say(*lines: str) -> None:
+    sys.stderr.write("".join(f"opusagent: {line}\n" for line in lines))
+
+
+def _app(environ: Mapping[str, str]) -> App:
+    app = App(
+        name="opusagent",
+        help="A bridge between telephone calls and real-time AI voice.",
+        version=__version__,
+        help_format="plaintext",
+    )
+
+    def serve(*, config: Annotated[Path, Parameter(alias="-c")]) -> int:
+        """Take calls until SIGINT or SIGTERM.
+
+        Parameters
+        ----------
+        config
+            The configuration, a TOML file.
+        """
+        return _serve(config, environ)
+
+    def check(file: Path) -> int:
+        """Say whether a configuration can be used, and everything that is wrong with it.
+
+        Parameters
+        ----------
+        file
+            The configuration, a TOML file.
+        """
+        return _check(file, environ)
+
+    def demo(*, output: Path = Path("demo-output")) -> int:
+        """Place one call on this machine, offline: daemon, embedded model and caller, with real sockets and speech.
+
+        Parameters
+        ----------
+        output
+            The directory that the recording and the report are left in.
+        """
+        return _demo(output)
+
+    for command in (serve, check, demo):
+        app.command(command)
+    return app
+
+
+# Each command imports what it needs when it runs, so that `--version` and mistakes are answered at once.
+
+
+def _serve(path: Path, environ: Mapping[str, str]) -> int:
+    from opusagent.daemon.config import load
+    from opusagent.daemon.logs import configure_logs
+    from opusagent.daemon.server import run_daemon, stop_on_signals
+    from opusagent.local.server import serve_local
+
+    config = load(path, environ)
+    configure_logs("json")
+
+    async def until_told() -> None:
+        stop = trio.Event()
+        async with trio.open_nursery() as beside:
+            embedded = config.realtime.is_embedded
+            url = await beside.start(serve_local) if embedded else config.realtime.url
+            beside.start_soon(stop_on_signals, stop.set)
+            await run_daemon(config, url, stop)
+            beside.cancel_scope.cancel()
+
+    trio.run(until_told)
+    return OK
+
+
+def _check(path: Path, environ: Mapping[str, str]) -> int:
+    from opusagent.daemon.config import load
+
+    load(path, environ)
+    sys.stdout.write(f"{path}: no problem found\n")
+    return OK
+
+
+def _demo(output: Path) -> int:
+    from opusagent.daemon.logs import configure_logs
+    from opusagent.demo.show import run_demo
+
+    configure_logs("text", logging.WARNING)
+    return OK if trio.run(run_demo, output, sys.stdout.write) else FAILED

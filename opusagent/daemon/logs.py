@@ -1,0 +1,32 @@
+"""The log: one line an event on standard error, for journald or for eyes. Never a line per frame."""
+
+import logging
+import sys
+from typing import Literal
+
+import msgspec
+import structlog
+
+LogStyle = Literal["json", "text"]
+
+
+def configure_logs(style: LogStyle, level: int = logging.INFO) -> None:
+    """Set how the whole process logs. JSON escapes whatever peers put into a value, so no line can be forged."""
+    last = (
+        structlog.processors.JSONRenderer(serializer=lambda event, **_: msgspec.json.encode(event).decode())
+        if style == "json"
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries that log through the standard library say nothing here that our own events do not.
+    logging.getLogger("trio-websocket").setLevel(logging.CRITICAL)

@@ -1,0 +1,225 @@
+"""What the session decides, event by event."""
+
+import math
+from collections.abc import Sequence
+
+from opusagent.audio.media import MULAW_8K, PCM16_24K
+from opusagent.call.ending import End, EndReason
+from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, KeysCame, ModelErred, ModelReady
+from opusagent.call.playout import Cut, Playout
+from opusagent.call.session import ClearCaller, Command, EndCall, Note, OpenUplink, Session, TellModel
+from opusagent.errors import INTERNAL_ERROR
+from opusagent.platforms.dialect import KeysPressed, MarkReached, Unknown
+from opusagent.realtime.events import (
+    ConversationItemTruncate,
+    ErrorDetail,
+    ErrorEvent,
+    InputAudioBufferSpeechStarted,
+    InputAudioBufferSpeechStopped,
+    Response,
+    ResponseCreated,
+    ResponseDone,
+    ResponseOutputAudioDelta,
+    ServerEvent,
+    SessionCreated,
+    SessionUpdated,
+    StatusDetails,
+    UnknownEvent,
+)
+from opusagent.realtime.events import (
+    Session as ServiceSession,
+)
+from opusagent.realtime.settings import greeting_response, session_update
+from opusagent.units import ItemId, LoopTime, Ms
+
+OPENING = session_update(instructions="Be brief.", voice="marin", audio="pcm", caller=MULAW_8K)
+SPEECH_STARTED = InputAudioBufferSpeechStarted(item_id="caller-1", audio_start_ms=0)
+SPEECH_STOPPED = InputAudioBufferSpeechStopped(item_id="caller-1", audio_end_ms=500)
+CONFIGURED = SessionUpdated(session=ServiceSession())
+
+
+NEVER = LoopTime(math.inf)
+
+
+class Scene:
+    """A session whose time a test turns by hand."""
+
+    def __init__(self, greeting: str | None = None) -> None:
+        self.now = LoopTime(50.0)
+        self.marks: dict[LoopTime, str] = {}
+        self.playout = Playout(PCM16_24K, MULAW_8K)
+        self.session = Session(OPENING, self.playout, instructions="Be brief.", greeting=greeting)
+
+    def hear(self, *events: ServerEvent | UnknownEvent) -> list[Command]:
+        return [command for event in events for command in self.session.on_model(event, self.now)]
+
+    def listen(self, seconds: float) -> bytes:
+        """Let time pass; what is due goes to a platform that plays it and returns each mark when it has."""
+        until, sent = self.now + seconds, bytearray()
+        while (step := min(self.playout.next_due(self.now) or NEVER, *self.marks, NEVER)) <= until:
+            self.now = LoopTime(max(self.now, step))
+            for name in [self.marks.pop(at) for at in sorted(self.marks) if at <= self.now]:
+                self.session.on_caller(MarkReached(name), self.now)
+            batch = self.playout.pop_due(self.now)
+            if batch is not None:
+                sent += b"".join(batch.frames)
+                if batch.mark is not None:
+                    self.marks[LoopTime(batch.plays_at + 0.02 * len(batch.frames))] = batch.mark
+        self.now = LoopTime(until)
+        return bytes(sent)
+
+
+def ready(greeting: str | None = None) -> Scene:
+    scene = Scene(greeting)
+    scene.hear(SessionCreated(session=ServiceSession()), CONFIGURED)
+    return scene
+
+
+def created(response: str) -> ResponseCreated:
+    return ResponseCreated(response=Response(id=response, status="in_progress"))
+
+
+def done(response: str, status: str = "completed", details: StatusDetails | None = None) -> ResponseDone:
+    return ResponseDone(response=Response(id=response, status=status, status_details=details))
+
+
+def delta(response: str, item: str, ms: int) -> ResponseOutputAudioDelta:
+    audio = PCM16_24K.silence * (24 * ms)
+    return ResponseOutputAudioDelta(response_id=response, item_id=item, output_index=0, content_index=0, delta=audio)
+
+
+def truncate(item: str, ms: int) -> TellModel:
+    return TellModel(ConversationItemTruncate(item_id=item, content_index=0, audio_end_ms=ms))
+
+
+def ends(commands: Sequence[Command]) -> list[End]:
+    return [command.end for command in commands if isinstance(command, EndCall)]
+
+
+def test_the_session_is_configured_when_the_service_has_opened_it() -> None:
+    """`session.update` answers `session.created`; nothing is sent before."""
+    scene = Scene()
+    assert scene.hear(SessionCreated(session=ServiceSession())) == [TellModel(OPENING)]
+
+
+def test_the_uplink_opens_when_the_session_is_configured_and_only_once() -> None:
+    scene = Scene()
+    assert scene.hear(CONFIGURED, CONFIGURED) == [OpenUplink(), Note(ModelReady(scene.now))]
+
+
+def test_a_greeting_is_asked_for_once_the_session_is_configured() -> None:
+    """The session's instructions are part of it, because a response's own replace them."""
+    scene = Scene("Say hello.")
+    asked = TellModel(greeting_response("Be brief.", "Say hello."))
+    assert scene.hear(CONFIGURED) == [OpenUplink(), Note(ModelReady(scene.now)), asked]
+
+
+def test_a_barge_in_clears_the_platform_and_tells_the_model_what_was_heard() -> None:
+    """400 ms after the first frame of a two-second answer, 400 ms were heard."""
+    scene = ready()
+    scene.hear(created("r1"), delta("r1", "i1", 2000))
+    scene.listen(0.4)
+    cut = Cut(ItemId("i1"), 0, heard=Ms(400), total=Ms(2000))
+    assert scene.hear(SPEECH_STARTED) == [
+        ClearCaller(scene.now),
+        truncate("i1", 400),
+        Note(Interrupted(scene.now, (cut,))),
+    ]
+
+
+def test_later_deltas_of_an_interrupted_response_are_muted() -> None:
+    scene = ready()
+    scene.hear(created("r1"), delta("r1", "i1", 500))
+    scene.listen(0.2)
+    scene.hear(SPEECH_STARTED, delta("r1", "i1", 500), done("r1", "cancelled"))
+    assert scene.listen(5.0) == b""
+
+
+def test_the_next_response_is_heard_after_an_interruption() -> None:
+    scene = ready()
+    scene.hear(created("r1"), delta("r1", "i1", 500))
+    scene.listen(0.2)
+    scene.hear(SPEECH_STARTED, done("r1", "cancelled"), created("r2"), delta("r2", "i2", 100), done("r2"))
+    assert len(scene.listen(5.0)) == 6 * 160
+
+
+def test_speech_while_nothing_plays_clears_nothing() -> None:
+    scene = ready()
+    assert scene.hear(SPEECH_STARTED) == []
+
+
+def test_an_item_heard_to_its_end_is_not_truncated() -> None:
+    scene = ready()
+    scene.hear(created("r1"), delta("r1", "i1", 500), done("r1"))
+    scene.listen(0.6)
+    scene.listen(0.1)
+    assert scene.hear(SPEECH_STARTED) == []
+
+
+def test_a_response_that_is_over_can_still_be_interrupted() -> None:
+    """Generation ends long before playout: what is in the playout is cut all the same."""
+    scene = ready()
+    scene.hear(created("r1"), delta("r1", "i1", 3000), done("r1"))
+    scene.listen(1.0)
+    assert truncate("i1", 1000) in scene.hear(SPEECH_STARTED)
+
+
+def test_each_item_that_was_not_heard_is_truncated() -> None:
+    """Two items of one response: the first half heard, the second not at all."""
+    scene = ready()
+    scene.hear(created("r1"), delta("r1", "i1", 400), delta("r1", "i2", 400), done("r1"))
+    scene.listen(0.2)
+    told = [command for command in scene.hear(SPEECH_STARTED) if isinstance(command, TellModel)]
+    assert told == [truncate("i1", 200), truncate("i2", 0)]
+
+
+def test_an_answer_is_timed_from_the_end_of_the_callers_speech() -> None:
+    scene = ready()
+    assert scene.hear(SPEECH_STOPPED) == [Note(CallerPaused(scene.now))]
+    scene.now = LoopTime(scene.now + 0.25)
+    assert scene.hear(created("r1"), delta("r1", "i1", 20), delta("r1", "i1", 20)) == [
+        Note(AnswerBegan(scene.now, 0.25))
+    ]
+
+
+def test_recoverable_errors_are_counted_and_never_fatal() -> None:
+    scene = ready()
+    error = ErrorDetail(type="invalid_request_error", code="response_cancel_not_active", message="no")
+    assert ends(scene.hear(ErrorEvent(error=error), ErrorEvent(error=error))) == []
+    assert scene.session.statistics().model_errors == {"response_cancel_not_active": 2}
+
+
+def test_an_error_that_no_session_survives_ends_the_call() -> None:
+    scene = ready()
+    error = ErrorDetail(code="insufficient_quota", message="no money")
+    end = End(EndReason.MODEL_REFUSED, "insufficient_quota: no money", INTERNAL_ERROR)
+    assert ends(scene.hear(ErrorEvent(error=error))) == [end]
+
+
+def test_refused_settings_end_the_call_and_say_which() -> None:
+    """The service drops the whole update, so the model would talk without its instructions."""
+    scene = Scene()
+    scene.hear(SessionCreated(session=ServiceSession()))
+    error = ErrorDetail(code="unknown_parameter", message="what?", param="session.voice")
+    end = End(EndReason.MODEL_REFUSED, "unknown_parameter at session.voice: what?", INTERNAL_ERROR)
+    assert ends(scene.hear(ErrorEvent(error=error))) == [end]
+
+
+def test_a_failed_response_is_an_error_though_no_error_event_comes() -> None:
+    scene = ready()
+    details = StatusDetails(type="failed", error=ErrorDetail(code="rate_limit_exceeded", message="slow down"))
+    assert scene.hear(created("r1"), done("r1", "failed", details)) == [
+        Note(ModelErred(scene.now, "rate_limit_exceeded", "slow down", None))
+    ]
+
+
+def test_what_nobody_knows_is_counted() -> None:
+    scene = ready()
+    scene.hear(UnknownEvent(type="response.dance"))
+    scene.session.on_caller(Unknown("wave"), scene.now)
+    assert scene.session.statistics().unknown == {"model response.dance": 1, "caller wave": 1}
+
+
+def test_keys_are_noted() -> None:
+    scene = ready()
+    assert scene.session.on_caller(KeysPressed("5"), scene.now) == (Note(KeysCame(scene.now, "5")),)
