@@ -1,0 +1,23 @@
+"""`python -m opusagent.bench NAME`: one table of figures, and exit status 1 if a bar in it is missed."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from opusagent.bench import audio
+
+BENCHES: Final[Mapping[str, Callable[[], int]]] = {"audio": audio.main}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the one that is named; 2 and the names that there are for anything else."""
+    match arguments:
+        case [name] if name in BENCHES:
+            return BENCHES[name]()
+        case _:
+            print(f"usage: python -m opusagent.bench {'|'.join(BENCHES)}", file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
