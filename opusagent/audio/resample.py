@@ -66,7 +66,7 @@ class _Plan:
         return -(-samples * self.up // self.down)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Resampler:
     """One stream of mono PCM16 from `source` to `target` Hz, in pieces of any length.
 
@@ -76,8 +76,8 @@ class Resampler:
 
     source: Hz = attrs.field(on_setattr=attrs.setters.frozen)
     target: Hz = attrs.field(on_setattr=attrs.setters.frozen)
-    _plan: _Plan = attrs.field(init=False, repr=False, eq=False)
-    _past: npt.NDArray[np.float64] = attrs.field(init=False, repr=False, eq=False)
+    _plan: _Plan = attrs.field(init=False, repr=False)
+    _past: npt.NDArray[np.float64] = attrs.field(init=False, repr=False)
     _taken: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
@@ -112,6 +112,7 @@ class Resampler:
         outputs = slice(plan.due(held), plan.due(held + len(fresh)))
         self._taken += len(fresh)
         end = len(self._past) + len(fresh)
+        # A copy, because a slice would keep all of the piece in memory.
         self._past = stream[end - plan.memory - self._taken % plan.down : end].copy()
         return pcm_of(_rounded(_sums(plan, stream)[outputs]))
 
@@ -174,10 +175,10 @@ def _plan(source: Hz, target: Hz) -> _Plan:
 
 
 def _branches(up: int, down: int) -> npt.NDArray[np.float64]:
-    """The taps, a branch per column, the newest sample's first; every branch adds up to exactly 1.
+    """The taps, a branch per column, the newest sample's first.
 
-    So a constant comes out as the same constant. Without it the `up` outputs of one period would have slightly
-    different gains: a whistle at the source rate.
+    Every branch adds up to 1 within K * 2**-25, a fifth of the lowest bit at full scale for the longest (K = 181). So a
+    constant comes out as the same constant, at every place of the period.
     """
     reach = REACH * max(up, down)
     places = np.arange(-reach, reach + 1)
@@ -185,9 +186,7 @@ def _branches(up: int, down: int) -> npt.NDArray[np.float64]:
     taps = np.zeros(len(places) + -len(places) % up)
     taps[: len(places)] = np.sinc(cutoff * places) * np.kaiser(len(places), _KAISER_BETA)
     branches = taps.reshape(-1, up)
-    units = np.rint(branches * (2**_TAP_BITS / branches.sum(axis=0)))
-    units[units.argmax(axis=0), np.arange(up)] += 2**_TAP_BITS - units.sum(axis=0)
-    return units / 2**_TAP_BITS
+    return np.rint(branches * (2**_TAP_BITS / branches.sum(axis=0))) / 2**_TAP_BITS
 
 
 def _bands(branches: npt.NDArray[np.float64], down: int) -> npt.NDArray[np.float64]:
