@@ -57,9 +57,13 @@ def peer_ip(stream: trio.abc.Stream) -> str:
 
 
 def _socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
-    if isinstance(stream, trio.SSLStream):
-        return _socket_of(stream.transport_stream)
-    return stream.socket if isinstance(stream, trio.SocketStream) else None
+    match stream:
+        case trio.SocketStream(socket=tcp):
+            return tcp
+        case trio.SSLStream(transport_stream=trio.SocketStream(socket=tcp)):
+            return tcp
+        case _:
+            return None
 
 
 @define(eq=False)

@@ -26,7 +26,7 @@ from opusagent.errors import (
     RemoteProtocolError,
 )
 from opusagent.net.guard import GuardedStream
-from opusagent.net.handshake import Accepted, Refused, answer_handshake
+from opusagent.net.handshake import Accepted, answer_handshake
 from opusagent.net.limits import PLATFORM, HttpLimits, SocketLimits
 from opusagent.net.message_socket import MessageSocket
 from opusagent.net.sockets import upgrade
@@ -123,6 +123,7 @@ async def converse(
     the peer has been told 500 or 1011.
     """
     conversation = _Conversation(GuardedStream(stream, limits.send_seconds), peer, site, limits)
+    await trio.lowlevel.checkpoint()
     with contextlib.suppress(_Hangup):
         asked = await conversation.request()
         if asked is not None:
@@ -172,13 +173,14 @@ class _Conversation:
 
     async def answer(self, asked: _Asked) -> bool:
         """Let the site answer; says whether another request may follow."""
-        match await self._decide(asked.request):
-            case Response() as response:
-                await self._respond(response, asked.request, close=asked.request.wants_websocket)
-            case Upgrade() as granted:
-                await self._upgrade(granted, asked)
-            case never:
-                assert_never(never)
+        decided = await self._decide(asked.request)
+        match decided:
+            case Response():
+                await self._respond(decided, asked.request, close=asked.request.wants_websocket)
+            case Upgrade():
+                await self._upgrade(decided, asked)
+            case _:
+                assert_never(decided)
         return self._machine.our_state is h11.DONE and self._machine.their_state is h11.DONE
 
     async def _decide(self, request: Request) -> Response | Upgrade:
@@ -186,20 +188,19 @@ class _Conversation:
             try:
                 return await self._site.answer(request)
             except Exception:
-                with contextlib.suppress(_Hangup):
+                with trio.move_on_after(self._limits.send_seconds, shield=True), contextlib.suppress(_Hangup):
                     await self._respond(Response(500, b"internal error\n"), request, close=True)
                 raise
         log.error("the site did not answer in time", path=request.path, seconds=self._limits.answer_seconds)
         return Response(503, b"busy\n", headers=(("retry-after", "1"),))
 
     async def _upgrade(self, granted: Upgrade, asked: _Asked) -> None:
-        match answer_handshake(asked.raw, self._machine.trailing_data[0]):
-            case Refused(status=status, text=text, headers=headers):
-                await self._respond(Response(status, f"{text}\n".encode(), headers=headers), asked.request, close=True)
-            case Accepted() as accepted:
-                await _hold(granted, self._stream.inner, accepted, self._peer)
-            case never:
-                assert_never(never)
+        judged = answer_handshake(asked.raw, self._machine.trailing_data[0])
+        if isinstance(judged, Accepted):
+            await _hold(granted, self._stream.inner, judged, self._peer)
+        else:
+            refusal = Response(judged.status, f"{judged.text}\n".encode(), headers=judged.headers)
+            await self._respond(refusal, asked.request, close=True)
 
     async def _read_request(self) -> _Asked | None:
         event = await self._event()
@@ -235,11 +236,12 @@ class _Conversation:
 
     async def _refuse(self, response: Response) -> None:
         """Answer what is no request, then read on for a moment: a reset would destroy the answer on its way."""
-        if self._machine.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            await self._respond(response, None, close=True)
-            with trio.move_on_after(self._limits.linger_seconds):
-                while await self._read():
-                    pass
+        if self._machine.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            raise _Hangup
+        await self._respond(response, None, close=True)
+        with trio.move_on_after(self._limits.linger_seconds):
+            while await self._read():
+                pass
 
     async def _respond(self, response: Response, request: Request | None, *, close: bool) -> None:
         headers = [("content-type", response.content_type), ("content-length", str(len(response.body)))]
@@ -272,10 +274,10 @@ async def _hold(granted: Upgrade, stream: trio.abc.Stream, accepted: Accepted, p
     A cancellation from outside reaches the work first and the plumbing only `TEARDOWN_SECONDS` later, so that a call
     which is cut off still closes its socket in order.
     """
-    work = trio.CancelScope()
+    work, life = trio.CancelScope(), trio.CancelScope(shield=True)
     try:
         async with trio.open_nursery() as outside:
-            with trio.CancelScope(shield=True) as life:
+            with life:
                 outside.start_soon(_pass_on, work, life)
                 async with trio.open_nursery() as plumbing:
                     socket = await upgrade(plumbing, stream, accepted, granted.limits)
@@ -287,6 +289,7 @@ async def _hold(granted: Upgrade, stream: trio.abc.Stream, accepted: Accepted, p
         log.debug("a peer left", peer=peer, why=str(left.exceptions[0]))
     except* RemoteProtocolError as broken:
         log.warning("a peer broke the protocol", peer=peer, why=str(broken.exceptions[0]))
+    await trio.lowlevel.checkpoint()
 
 
 async def _pass_on(work: trio.CancelScope, life: trio.CancelScope) -> None:

@@ -79,9 +79,11 @@ async def open_listeners(
 def bound_port(listeners: Sequence[Listener]) -> int:
     """The port of the first of `listeners` that has one, 0 if none has."""
     for listener in listeners:
-        plain = listener.transport_listener if isinstance(listener, trio.SSLListener) else listener
-        if isinstance(plain, trio.SocketListener):
-            return int(plain.socket.getsockname()[1])
+        match listener:
+            case trio.SocketListener(socket=tcp) | trio.SSLListener(transport_listener=trio.SocketListener(socket=tcp)):
+                return int(tcp.getsockname()[1])
+            case _:
+                continue
     return 0
 
 

@@ -72,17 +72,25 @@ async def connect(
     """
     endpoint = Endpoint.parse(url)
     greeting = Greeting.to(endpoint, headers)
-    with _translated(endpoint.authority), trio.move_on_after(limits.open_seconds):
+    with trio.move_on_after(limits.open_seconds):
+        return await _dial(plumbing, greeting, limits, ssl_context)
+    raise PeerStalled(f"{endpoint.authority} did not open a WebSocket within {limits.open_seconds:g} s")
+
+
+async def _dial(
+    plumbing: trio.Nursery, greeting: Greeting, limits: SocketLimits, ssl_context: ssl.SSLContext | None
+) -> MessageSocket:
+    endpoint = greeting.endpoint
+    with _translated(endpoint.authority):
         async with contextlib.AsyncExitStack() as undo:
-            stream = await trio.open_tcp_stream(endpoint.host, endpoint.port)
-            undo.push_async_callback(trio.aclose_forcefully, stream)
-            tune(stream, send_buffer_bytes=limits.send_buffer_bytes)
-            secured = await _secured(stream, endpoint, ssl_context)
-            machine = await greet(secured, greeting)
-            socket = _opened(plumbing, secured, machine, limits)
+            tcp = await trio.open_tcp_stream(endpoint.host, endpoint.port)
+            undo.push_async_callback(trio.aclose_forcefully, tcp)
+            tune(tcp, send_buffer_bytes=limits.send_buffer_bytes)
+            stream = await _secured(tcp, endpoint.host, ssl_context) if endpoint.tls else tcp
+            machine = await greet(stream, greeting)
+            socket = _opened(plumbing, stream, machine, limits)
             undo.pop_all()
             return socket
-    raise PeerStalled(f"{endpoint.authority} did not open a WebSocket within {limits.open_seconds:g} s")
 
 
 async def greet(stream: trio.abc.Stream, greeting: Greeting) -> WSConnection:
@@ -93,18 +101,15 @@ async def greet(stream: trio.abc.Stream, greeting: Greeting) -> WSConnection:
         trio.BrokenResourceError: the stream broke.
     """
     await stream.send_all(greeting.request)
-    with trio.CancelScope() as excerpt:
+    while not greeting.settled and greeting.status is None:
+        greeting.feed(await stream.receive_some(EXCERPT_BYTES))
+    # The caller's own deadline must not take the status with it, so the body may have half of what is left at most.
+    left = trio.current_effective_deadline() - trio.current_time()
+    with trio.move_on_after(min(_EXCERPT_SECONDS, left / 2)):
+        await trio.lowlevel.checkpoint_if_cancelled()
         while not greeting.settled:
             greeting.feed(await stream.receive_some(EXCERPT_BYTES))
-            if greeting.status is not None:
-                excerpt.deadline = min(excerpt.deadline, _excerpt_deadline())
     return greeting.verdict()
-
-
-def _excerpt_deadline() -> float:
-    # Half of what is left, at most: the caller's own deadline must not take the status with it.
-    now = trio.current_time()
-    return now + min(_EXCERPT_SECONDS, (trio.current_effective_deadline() - now) / 2)
 
 
 async def upgrade(
@@ -135,15 +140,11 @@ def _opened(
     return WebSocket(connection)
 
 
-async def _secured(
-    stream: trio.SocketStream, endpoint: Endpoint, ssl_context: ssl.SSLContext | None
-) -> trio.abc.Stream:
-    if not endpoint.tls:
-        return stream
+async def _secured(tcp: trio.SocketStream, host: str, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
     context = ssl.create_default_context() if ssl_context is None else ssl_context
-    secured = trio.SSLStream(stream, context, server_hostname=endpoint.host, https_compatible=True)
-    await secured.do_handshake()
-    return secured
+    stream = trio.SSLStream(tcp, context, server_hostname=host, https_compatible=True)
+    await stream.do_handshake()
+    return stream
 
 
 @contextlib.contextmanager
@@ -161,9 +162,11 @@ def _translated(authority: str) -> Generator[None]:
 
 def _told(error: BaseException) -> str:
     """What an operator can use of `error`: its first cause, which trio wraps two or three times."""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_told(each) for each in error.exceptions))
-    return str(error) if error.__cause__ is None else _told(error.__cause__)
+    match error:
+        case BaseExceptionGroup(exceptions=parts):
+            return "; ".join(dict.fromkeys(_told(part) for part in parts))
+        case _:
+            return str(error) if error.__cause__ is None else _told(error.__cause__)
 
 
 @frozen(eq=False)
@@ -234,11 +237,11 @@ class _Connection(WebSocketConnection):
             raise ConnectionClosed(self._close_reason)
         data = b"".join([self._wsproto.send(TextMessage(data=message)) for message in messages])
         async with self._stream_lock:
-            try:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await self._guard.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                await self._abort_web_socket()
-                raise ConnectionClosed(self._close_reason) from None
+                return
+            await self._abort_web_socket()
+        raise ConnectionClosed(self._close_reason)
 
     async def part(self, code: int, reason: str) -> None:
         """Send a close frame, read on until the peer's, and close the stream; the watcher bounds all of it."""
@@ -284,7 +287,7 @@ class _Connection(WebSocketConnection):
             await self._dismiss(error)
         except (ConnectionClosed, WsprotoMisuse):
             # The peer left, or we began to close, between a frame and the library's answer to it.
-            pass
+            await trio.lowlevel.checkpoint()
 
     async def _dismiss(self, error: RemoteProtocolError) -> None:
         """Tell the peer why, then read and discard until it leaves: a reset would destroy the close frame."""
@@ -296,6 +299,7 @@ class _Connection(WebSocketConnection):
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while await self._guard.receive_some(self._limits.read_bytes):
                 pass
+        await trio.lowlevel.checkpoint()
 
     async def _watch(self, pipes: trio.CancelScope) -> None:
         """Ask a silent peer whether it is alive; once the connection closes, bound how long that may take."""
@@ -338,7 +342,9 @@ class _Connection(WebSocketConnection):
             text = f"a message in more than {self._limits.fragments} fragments"
             raise RemoteProtocolError(text, close_code=MESSAGE_TOO_BIG)
         self._text.append(event.data)
-        if event.message_finished:
+        if not event.message_finished:
+            await trio.lowlevel.checkpoint()  # a peer that cuts finely yields as often as one that does not
+        else:
             await self._queue("".join(self._text), self._text_bytes)
             self._text.clear()
             self._fragments = self._text_bytes = 0
@@ -351,6 +357,7 @@ class _Connection(WebSocketConnection):
             await self._send_channel.send(message)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             self._queued_bytes -= size  # we are closing: what still comes is read and discarded
+            await trio.lowlevel.checkpoint()
 
     def _forget_queue(self) -> None:
         self._recv_channel.close()
@@ -361,6 +368,7 @@ class _Connection(WebSocketConnection):
     async def _handle_ping_event(self, event: Ping) -> None:
         if self._wsproto.state is ConnectionState.OPEN:  # no frame may follow our close frame (RFC 6455 section 5.5.1)
             await super()._handle_ping_event(event)
+        await trio.lowlevel.checkpoint()
 
     @override
     async def _handle_close_connection_event(self, event: CloseConnection) -> None:

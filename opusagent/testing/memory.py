@@ -58,7 +58,9 @@ class MemorySocket:
         return self._mine.inbox.popleft()
 
     async def send(self, *messages: str) -> None:
-        await (trio.sleep_forever() if self._mine.frozen else trio.lowlevel.checkpoint())
+        await trio.lowlevel.checkpoint()
+        if self._mine.frozen:
+            await trio.sleep_forever()
         sizes = [_octets(message) for message in messages]
         with trio.move_on_after(self._limits.send_seconds) as patience:
             try:
