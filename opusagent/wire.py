@@ -9,7 +9,8 @@ JSON allows more than a protocol should. The answers here, the same for every pr
 * text that is no JSON, `NaN`, `Infinity`, lone surrogates (raw or escaped), bad base64, and nesting too deep for the
   stack: refused, close code 1007;
 * right JSON of the wrong shape (not an object, a missing field, a wrong type, a number out of range): refused, 1002;
-* a key given twice: the last one counts, for the tag too (RFC 8259 section 4 leaves it open).
+* a key given twice: the last one counts (RFC 8259 section 4 leaves it open); but two different tags of which the last
+  is known are refused, 1002.
 
 Refusals name the place and the kind of fault, never the content: messages carry what callers say and their numbers.
 """
