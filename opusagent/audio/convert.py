@@ -31,4 +31,4 @@ class Converter:
 
     def reset(self) -> None:
         """Forget the stream so far: what follows does not continue it."""
-        self._resampler = Resampler(self.source.rate, self.target.rate)
+        self._resampler.clear()
