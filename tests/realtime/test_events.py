@@ -34,7 +34,7 @@ SERVER_EVENTS = {
     "conversation.item.truncated": '"item_id":"item_1","content_index":0,"audio_end_ms":1500',
     "conversation.item.deleted": '"item_id":"item_1"',
     f"{HEARD}.delta": '"item_id":"item_1","content_index":0,"delta":"hel","logprobs":null',
-    f"{HEARD}.completed": '"item_id":"item_1","content_index":0,"transcript":"hi","usage":{"type":"duration","seconds":3}',
+    f"{HEARD}.completed": '"item_id":"i","content_index":0,"transcript":"","usage":{"type":"tokens","input_tokens":3}',
     f"{HEARD}.segment": (
         '"item_id":"item_1","content_index":0,"id":"seg_1","speaker":"A","start":0.5,"end":1,"text":"hello"'
     ),
@@ -70,7 +70,7 @@ SERVER_EVENTS = {
     "mcp_list_tools.completed": '"item_id":"item_1"',
     "mcp_list_tools.failed": '"item_id":"item_1"',
     "rate_limits.updated": '"rate_limits":[{"name":"tokens","limit":9,"remaining":8,"reset_seconds":0.5}]',
-    "error": '"error":{"type":"invalid_request_error","code":"invalid_value","message":"n","param":null,"event_id":"e"}',
+    "error": '"error":{"type":"invalid_request_error","code":"invalid_value","message":"","param":null,"event_id":"e"}',
     "output_audio_buffer.started": '"response_id":"resp_1"',
     "output_audio_buffer.stopped": '"response_id":"resp_1"',
     "output_audio_buffer.cleared": '"response_id":"resp_1"',

@@ -94,7 +94,8 @@ def test_the_update_to_the_letter() -> None:
     """The text that the service gets, with every key and no other."""
     assert render(session_update(instructions="Sell tea.", voice="marin", audio="pcmu", caller=MULAW_8K)) == (
         '{"type":"session.update","session":{"type":"realtime","output_modalities":["audio"],'
-        '"instructions":"Sell tea.","audio":{"input":{"format":{"type":"audio/pcmu"},"turn_detection":{"type":"server_vad","threshold":0.5,'
+        '"instructions":"Sell tea.",'
+        '"audio":{"input":{"format":{"type":"audio/pcmu"},"turn_detection":{"type":"server_vad","threshold":0.5,'
         '"prefix_padding_ms":300,"silence_duration_ms":500,"create_response":true,"interrupt_response":true}},'
         '"output":{"format":{"type":"audio/pcmu"},"voice":"marin"}}}}'
     )
