@@ -1,0 +1,81 @@
+"""The README's examples are true: its commands exist, with the options that it names, and its configurations load."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from opusagent.cli import main
+from opusagent.daemon.config import Config, parse
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+OTHER_PROGRAMS = {"cd", "curl", "git"}
+"""What a reader has, and what is not ours to prove."""
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    """The fenced blocks that are marked as `language`."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str = README) -> list[str]:
+    """The lines behind a prompt, without comments."""
+    lines = "".join(blocks("console", text)).splitlines()
+    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ")]
+
+
+def help_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str | None:
+    """What `opusagent` says of a command; None if it has no such command."""
+    status = main([*words, "--help"], {})
+    return capsys.readouterr().out if status == 0 else None
+
+
+def fault_in(command: str, capsys: pytest.CaptureFixture[str]) -> str | None:
+    """Why `command` cannot be as the README says, or None."""
+    program, *words = shlex.split(command)
+    if program == "make":
+        unknown = [word for word in words if "=" not in word and word not in TARGETS]
+        return f"make has no target {unknown}" if unknown else None
+    if Path(program).name == "opusagent":
+        told = help_of(words[:1], capsys)
+        missing = [word for word in words if word.startswith("-") and word not in (told or "")]
+        return f"opusagent knows no {words[:1]} with {missing}" if told is None or missing else None
+    return None if program in OTHER_PROGRAMS else f"{program} is not one of ours"
+
+
+def test_the_two_commands_of_the_house_are_named() -> None:
+    assert {"make demo", "make check"} <= set(commands())
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_the_readme_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fault_in(command, capsys) is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["make coffee", "opusagent sing", "opusagent serve --confg x.toml", ".venv/bin/opusagent dmo", "rm -rf x"],
+)
+def test_a_command_that_does_not_exist_would_be_noticed(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fault_in(command, capsys) is not None
+
+
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_a_configuration_of_the_readme_loads(text: str, tmp_path: Path) -> None:
+    """The one thing in it that a reader has and we have not is the file with the key."""
+    (tmp_path / "key").write_text("sk-example")
+    own = re.sub(r'^(api_key_file = ").*?"', rf'\g<1>{tmp_path}/key"', text, flags=re.MULTILINE)
+    assert isinstance(parse(own, {}, source="README.md"), Config)
+
+
+def test_there_is_a_configuration_to_copy() -> None:
+    assert blocks("toml")
+
+
+def test_blocks_and_commands_are_found() -> None:
+    text = "```console\n$ make check  # all of it\nsaid\n$ git clone x\n```\n```toml\na = 1\n```\n```toml\nb = 2\n```\n"
+    assert commands(text) == ["make check", "git clone x"]
+    assert blocks("toml", text) == ["a = 1\n", "b = 2\n"]
