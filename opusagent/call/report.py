@@ -85,20 +85,29 @@ def _words(moment: Moment) -> str:
         case CallerPaused():
             return "the caller paused"
         case CallerSpoke():
-            return f"the caller said: {moment.words}"
+            return f"the caller said: {_one_line(moment.words)}"
         case AnswerBegan():
             if moment.waited is None:
                 return "the model begins to speak"
             return f"the model begins to answer, {moment.waited * 1000:.0f} ms after the caller paused"
         case ModelSaid():
-            return f"the model said: {moment.words}"
+            return f"the model said: {_one_line(moment.words)}"
         case Interrupted():
             heard = ", ".join(f"{cut.heard} of {cut.total} ms heard" for cut in moment.cuts)
             return f"the caller barges in ({heard or 'everything had been heard'})"
         case KeysCame():
             return f"{len(moment.digits)} key(s) pressed"
         case ModelErred():
-            return f"the model's service reports {moment.code}: {moment.message}"
+            return f"the model's service reports {moment.code}: {_one_line(moment.message)}"
+
+
+def _one_line(words: str) -> str:
+    r"""Words of others as part of a line of ours.
+
+    >>> _one_line("two  lines\n\tof words")
+    'two lines of words'
+    """
+    return " ".join(words.split())
 
 
 def to_json(report: CallReport) -> bytes:

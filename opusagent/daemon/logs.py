@@ -10,10 +10,14 @@ import structlog
 LogStyle = Literal["json", "text"]
 
 
+def _to_json(event: object, **_: object) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
 def configure_logs(style: LogStyle, level: int = logging.INFO) -> None:
     """Set how the whole process logs. JSON escapes whatever peers put into a value, so no line can be forged."""
     last = (
-        structlog.processors.JSONRenderer(serializer=lambda event, **_: msgspec.json.encode(event).decode())
+        structlog.processors.JSONRenderer(serializer=_to_json)
         if style == "json"
         else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
     )

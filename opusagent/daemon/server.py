@@ -5,6 +5,7 @@ import signal
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -51,12 +52,21 @@ def disk_threads() -> Disk:
     return on_a_thread
 
 
+def ignore_start(call_id: CallId, folder: Path | None) -> None:
+    """Nobody asked to be told that a call begins, or where it is kept."""
+
+
+def ignore_report(report: CallReport) -> None:
+    """Nobody asked for reports but the log and the disk."""
+
+
 @attrs.frozen
 class Observer:
-    """Who looks on: at what happens in calls, and at their reports."""
+    """Who looks on: at calls that begin, at what happens in them, and at their reports."""
 
+    on_start: Callable[[CallId, Path | None], None] = ignore_start
     on_moment: Callable[[Moment], None] = watch_nothing
-    on_report: Callable[[CallReport], None] = lambda _: None
+    on_report: Callable[[CallReport], None] = ignore_report
 
 
 class Daemon:
@@ -112,6 +122,7 @@ class Daemon:
         ending = self._calls[call_id] = Ending()
         if self._stopping:
             ending.shut_down()
+        self._observer.on_start(call_id, self._recorder.folder(call_id, started))
         who = caller.started
         log.info("call started", call=call_id, platform_call=who.platform_call_id, caller=who.caller, callee=who.callee)
         try:

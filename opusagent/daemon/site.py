@@ -40,7 +40,7 @@ class Reception:
         self._room: Final = room
         self._take_twilio_call: Final = take_twilio_call
         self._routes: Final[Mapping[str, tuple[str, Callable[[Request], Response | Upgrade]]]] = {
-            "/healthz": ("GET", lambda _: Response(200, b"ok\n")),
+            "/healthz": ("GET", healthy),
             "/twilio/voice": ("POST", self._twilio_voice),
         } | ({config.twilio.path: ("GET", self._twilio_media)} if config.twilio else {})
 
@@ -70,6 +70,12 @@ class Reception:
             body = f"all {room.limit} calls are taken\n".encode()
             return Response(503, body, headers=(("retry-after", RETRY_SECONDS),))
         return Upgrade(self._take_twilio_call)
+
+
+def healthy(request: Request) -> Response:
+    """The loop turns and answers."""
+    del request
+    return Response(200, b"ok\n")
 
 
 def nothing_here(request: Request) -> Response:
