@@ -108,6 +108,17 @@ class GuardedStream(trio.abc.Stream):
     async def wait_send_all_might_not_block(self) -> None:
         await self.inner.wait_send_all_might_not_block()
 
+    async def send_eof(self) -> None:
+        """Say that nothing more comes, where the stream can (TLS cannot), so that the peer need not wait for us.
+
+        Raises:
+            trio.BrokenResourceError, trio.ClosedResourceError: the stream is dead or closed.
+        """
+        if isinstance(self.inner, trio.abc.HalfCloseableStream):
+            await self.inner.send_eof()
+        else:
+            await trio.lowlevel.checkpoint()
+
     @override
     async def aclose(self) -> None:
         await self.inner.aclose()

@@ -87,14 +87,15 @@ async def _dial(
             undo.push_async_callback(trio.aclose_forcefully, tcp)
             tune(tcp, send_buffer_bytes=limits.send_buffer_bytes)
             stream = await _secured(tcp, endpoint.host, ssl_context) if endpoint.tls else tcp
-            machine = await greet(stream, greeting)
-            socket = _opened(plumbing, stream, machine, limits)
+            socket = await greet(plumbing, stream, greeting, limits)
             undo.pop_all()
             return socket
 
 
-async def greet(stream: trio.abc.Stream, greeting: Greeting) -> WSConnection:
-    """Send the opening handshake and read its answer. The bound is the caller's.
+async def greet(
+    plumbing: trio.Nursery, stream: trio.abc.Stream, greeting: Greeting, limits: SocketLimits
+) -> MessageSocket:
+    """Send the opening handshake on a connected stream and read its answer. The time it may take is the caller's.
 
     Raises:
         PeerRefused: the answer is not 101.
@@ -109,7 +110,7 @@ async def greet(stream: trio.abc.Stream, greeting: Greeting) -> WSConnection:
         await trio.lowlevel.checkpoint_if_cancelled()
         while not greeting.settled:
             greeting.feed(await stream.receive_some(EXCERPT_BYTES))
-    return greeting.verdict()
+    return _opened(plumbing, stream, greeting.verdict(), limits)
 
 
 async def upgrade(
@@ -291,12 +292,12 @@ class _Connection(WebSocketConnection):
 
     async def _dismiss(self, error: RemoteProtocolError) -> None:
         """Tell the peer why, then read and discard until it leaves: a reset would destroy the close frame."""
-        self._fault = error
-        self._close_reason = CloseReason(error.close_code, str(error))
         self._parting.set()
         with contextlib.suppress(ConnectionClosed, WsprotoMisuse):
             await self._send(CloseConnection(code=error.close_code, reason=str(error)))
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async with self._stream_lock:
+                await self._guard.send_eof()
             while await self._guard.receive_some(self._limits.read_bytes):
                 pass
         await trio.lowlevel.checkpoint()
@@ -332,15 +333,13 @@ class _Connection(WebSocketConnection):
     @override
     async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
         if isinstance(event, BytesMessage):
-            raise RemoteProtocolError("binary messages are not spoken here", close_code=UNSUPPORTED_DATA)
+            raise self._fault_of_theirs("binary messages are not spoken here", UNSUPPORTED_DATA)
         self._fragments += event.frame_finished
         self._text_bytes += _octets(event.data)
         if self._text_bytes > self._limits.message_bytes:
-            text = f"a message of more than {self._limits.message_bytes} bytes"
-            raise RemoteProtocolError(text, close_code=MESSAGE_TOO_BIG)
+            raise self._fault_of_theirs(f"a message of more than {self._limits.message_bytes} bytes", MESSAGE_TOO_BIG)
         if self._fragments > self._limits.fragments:
-            text = f"a message in more than {self._limits.fragments} fragments"
-            raise RemoteProtocolError(text, close_code=MESSAGE_TOO_BIG)
+            raise self._fault_of_theirs(f"a message in more than {self._limits.fragments} fragments", MESSAGE_TOO_BIG)
         self._text.append(event.data)
         if not event.message_finished:
             await trio.lowlevel.checkpoint()  # a peer that cuts finely yields as often as one that does not
@@ -348,6 +347,13 @@ class _Connection(WebSocketConnection):
             await self._queue("".join(self._text), self._text_bytes)
             self._text.clear()
             self._fragments = self._text_bytes = 0
+
+    def _fault_of_theirs(self, text: str, close_code: int) -> RemoteProtocolError:
+        # Noted before it is raised: on its way up the library closes the queue, which wakes whoever receives.
+        error = RemoteProtocolError(text, close_code=close_code)
+        self._fault = error
+        self._close_reason = CloseReason(close_code, text)
+        return error
 
     async def _queue(self, message: str, size: int) -> None:
         while self._queued_bytes > 0 and self._queued_bytes + size > self._limits.queued_bytes:
@@ -374,7 +380,7 @@ class _Connection(WebSocketConnection):
     async def _handle_close_connection_event(self, event: CloseConnection) -> None:
         if self._wsproto.state is ConnectionState.OPEN:
             # No close frame was received: this is how wsproto tells that it could not parse what was.
-            raise RemoteProtocolError(event.reason or "broken WebSocket framing", close_code=int(event.code))
+            raise self._fault_of_theirs(event.reason or "broken WebSocket framing", int(event.code))
         self._parting.set()
         await super()._handle_close_connection_event(event)
 

@@ -1,12 +1,10 @@
-"""WebSocket by hand, for peers that misbehave: frames with any bits, a handshake that may lie, a port without TCP."""
+"""WebSocket by hand, for peers that misbehave: frames with any bits, a handshake that may lie, a site that echoes."""
 
 import base64
 import hashlib
 from typing import Final
 
 import trio
-from trio.testing import memory_stream_pair
-from typing_extensions import override
 
 from opusagent.errors import PeerGone
 from opusagent.net.http import Request, Response, Upgrade
@@ -86,27 +84,6 @@ async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
         got += b"<reset>"
     await trio.lowlevel.checkpoint()
     return bytes(got)
-
-
-class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
-    """A port without TCP: `connect` is a client, `accept` the server; both ends are streams in memory."""
-
-    def __init__(self) -> None:
-        self._knock, self._door = trio.open_memory_channel[trio.abc.Stream](1024)
-
-    async def connect(self) -> trio.abc.Stream:
-        """The client's end of a new connection."""
-        theirs, ours = memory_stream_pair()
-        await self._knock.send(ours)
-        return theirs
-
-    @override
-    async def accept(self) -> trio.abc.Stream:
-        return await self._door.receive()
-
-    @override
-    async def aclose(self) -> None:
-        await self._door.aclose()
 
 
 class EchoSite:
