@@ -1,5 +1,6 @@
 """Wire messages of any class, and texts that are nearly wire messages."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
@@ -38,8 +39,14 @@ PLAIN: Mapping[object, st.SearchStrategy[object]] = {
 
 def messages(cls: type[M]) -> st.SearchStrategy[M]:
     """Any instance of `cls` that its annotations allow."""
+    return _arguments(cls).map(lambda given: cls(**given))
+
+
+@functools.cache
+def _arguments(cls: type[AttrsInstance]) -> st.SearchStrategy[dict[str, object]]:
+    """What an instance of `cls` can be made from. Kept, because the nested ones take long to put together."""
     declared: tuple[attrs.Attribute[object], ...] = attrs.fields(cls)
-    return st.fixed_dictionaries({field.name: values(field.type) for field in declared}).map(lambda given: cls(**given))
+    return st.fixed_dictionaries({field.name: values(field.type) for field in declared})
 
 
 def values(kind: object) -> st.SearchStrategy[object]:

@@ -7,7 +7,7 @@ from attrs import AttrsInstance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opusagent.platforms import twilio
+from opusagent.platforms import audiocodes, twilio
 from opusagent.realtime import codec
 from opusagent.realtime.events import ClientEvent, InputAudioBufferAppend, ServerEvent
 from property_tests.strategies_wire import messages
@@ -16,6 +16,9 @@ SERVER: tuple[type[ServerEvent], ...] = get_args(ServerEvent)
 CLIENT: tuple[type[ClientEvent], ...] = get_args(ClientEvent)
 PLATFORM: tuple[type[twilio.PlatformMessage], ...] = get_args(twilio.PlatformMessage)
 BRIDGE: tuple[type[twilio.BridgeMessage], ...] = get_args(twilio.BridgeMessage)
+
+AC_PLATFORM: tuple[type[audiocodes.PlatformMessage], ...] = get_args(audiocodes.PlatformMessage)
+AC_BRIDGE: tuple[type[audiocodes.BridgeMessage], ...] = get_args(audiocodes.BridgeMessage)
 
 
 def name_of(cls: type[AttrsInstance]) -> str:
@@ -42,7 +45,7 @@ def test_client_events(cls: type[ClientEvent], data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("cls", PLATFORM, ids=name_of)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_twilio_platform_messages(cls: type[twilio.PlatformMessage], data: st.DataObject) -> None:
     """Every message of Twilio survives the way to text and back."""
     message = data.draw(messages(cls))
@@ -51,11 +54,29 @@ def test_twilio_platform_messages(cls: type[twilio.PlatformMessage], data: st.Da
 
 @pytest.mark.parametrize("cls", BRIDGE, ids=name_of)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_twilio_bridge_messages(cls: type[twilio.BridgeMessage], data: st.DataObject) -> None:
     """Every message to Twilio survives the way to text and back."""
     message = data.draw(messages(cls))
     assert twilio.parse_bridge_message(twilio.render(message)) == message
+
+
+@pytest.mark.parametrize("cls", AC_PLATFORM, ids=name_of)
+@given(data=st.data())
+@settings(max_examples=20)
+def test_audiocodes_platform_messages(cls: type[audiocodes.PlatformMessage], data: st.DataObject) -> None:
+    """Every message of AudioCodes survives the way to text and back."""
+    message = data.draw(messages(cls))
+    assert audiocodes.parse_platform_message(audiocodes.render(message)) == message
+
+
+@pytest.mark.parametrize("cls", AC_BRIDGE, ids=name_of)
+@given(data=st.data())
+@settings(max_examples=20)
+def test_audiocodes_bridge_messages(cls: type[audiocodes.BridgeMessage], data: st.DataObject) -> None:
+    """Every message to AudioCodes survives the way to text and back."""
+    message = data.draw(messages(cls))
+    assert audiocodes.parse_bridge_message(audiocodes.render(message)) == message
 
 
 @given(st.binary(max_size=2000))

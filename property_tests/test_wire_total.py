@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opusagent.errors import INVALID_PAYLOAD, POLICY_VIOLATION, PROTOCOL_ERROR, UNSUPPORTED_DATA, RemoteProtocolError
-from opusagent.platforms import twilio
+from opusagent.platforms import audiocodes, twilio
 from opusagent.platforms.dialect import CallerEvent, Unknown
 from opusagent.platforms.twiml import VoiceRequest
 from opusagent.realtime import codec
@@ -20,6 +20,8 @@ SERVER: tuple[type[ServerEvent], ...] = get_args(ServerEvent)
 CLIENT: tuple[type[ClientEvent], ...] = get_args(ClientEvent)
 PLATFORM: tuple[type[twilio.PlatformMessage], ...] = get_args(twilio.PlatformMessage)
 BRIDGE: tuple[type[twilio.BridgeMessage], ...] = get_args(twilio.BridgeMessage)
+AC_PLATFORM: tuple[type[audiocodes.PlatformMessage], ...] = get_args(audiocodes.PlatformMessage)
+AC_BRIDGE: tuple[type[audiocodes.BridgeMessage], ...] = get_args(audiocodes.BridgeMessage)
 NEUTRAL: tuple[type[CallerEvent], ...] = get_args(CallerEvent)
 
 CLOSE_CODES = {INVALID_PAYLOAD, PROTOCOL_ERROR, UNSUPPORTED_DATA, POLICY_VIOLATION}
@@ -91,6 +93,18 @@ def test_twilio_bridge_messages(text: str) -> None:
             Unknown,
         ),
     )
+
+
+@given(hostile_texts(any_of(AC_PLATFORM).map(audiocodes.render)))
+def test_audiocodes_platform_messages(text: str) -> None:
+    """Whatever AudioCodes says is a message or a refusal."""
+    assert answered(outcome(audiocodes.parse_platform_message, text), (*AC_PLATFORM, Unknown))
+
+
+@given(hostile_texts(any_of(AC_BRIDGE).map(audiocodes.render)))
+def test_audiocodes_bridge_messages(text: str) -> None:
+    """Whatever is said to AudioCodes is a message or a refusal."""
+    assert answered(outcome(audiocodes.parse_bridge_message, text), (*AC_BRIDGE, Unknown))
 
 
 @pytest.mark.parametrize("opening", [[], [START]], ids=["before start", "after start"])
