@@ -19,9 +19,10 @@ import trio
 from opusagent.audio.media import PCM16_24K, MediaFormat
 from opusagent.call.caller import Caller
 from opusagent.call.downlink import Downlink, hear_model, tell_caller
-from opusagent.call.ending import MODEL_LEG, End, Ending, EndReason
+from opusagent.call.ending import Ending
 from opusagent.call.moments import AnswerBegan, ModelReady, Moment
 from opusagent.call.playout import Playout
+from opusagent.call.reasons import MODEL_LEG, End, EndReason
 from opusagent.call.recorder import Recorder, Recording
 from opusagent.call.report import MOST_HAPPENINGS, AudioAccount, CallReport, Happening, tell
 from opusagent.call.session import ClearCaller, Command, EndCall, Note, OpenUplink, Session, TellModel

@@ -12,8 +12,9 @@ import trio
 
 from opusagent.audio.g711 import decode
 from opusagent.call.bell import Bell
-from opusagent.call.ending import CALLER_LEG, MODEL_LEG, Ending
+from opusagent.call.ending import Ending
 from opusagent.call.playout import Batch, Playout
+from opusagent.call.reasons import CALLER_LEG, MODEL_LEG
 from opusagent.call.recorder import Tape
 from opusagent.errors import RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket

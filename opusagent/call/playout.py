@@ -6,12 +6,15 @@ bytes, counted from the first byte of the call. Four positions on that stream ar
     confirmed <= heard <= sent <= pushed
 
 * `pushed`: everything that came from the model, converted to the leg's format, and the padding behind it.
-* `sent`: handed to the platform. It runs ahead of the ear by `lead` at the most, so that barge-in has little to take
+* `sent`: handed to the platform. It runs ahead of the pace by `lead` at the most, so that barge-in has little to take
   back. Where nothing lies ahead, audio goes out at once; otherwise in steps, so that one write carries several frames.
-* `heard`: where the caller's ear is now, from a pacing clock: the platform plays without pause what it has, starting
-  when it gets it. Each mark that comes back sets the clock again, and the ear is never believed to be past a mark
-  that has not come back, unless that mark is so late that it must be lost.
+  The pace is that of a platform that plays without pause what it has, from the moment it was sent.
+* `heard`: where the caller's ear is now. It keeps the same pace, but each mark that comes back sets it again, and the
+  ear is never believed to be past a mark that has not come back, unless that mark is so late that it must be lost.
 * `confirmed`: the last position whose mark came back.
+
+Marks set no pace: a mark comes back later than the ear passed it, by as long as it was on the line. A sender that
+waited for that would starve the platform by as much on every line longer than `lead`.
 
 A cut (barge-in) ends a generation: everything beyond `heard` is discarded, and marks of earlier generations mean
 nothing any more, because a platform returns all pending marks when it is told to clear. So at every moment
@@ -107,7 +110,7 @@ class Playout:
         self._sent = 0
         self._marked = 0
         self._finished = True
-        self._anchor = (0, LoopTime(0.0))
+        self._anchor = self._pace = (0, LoopTime(0.0))
         self._confirmed = 0
         self._discarded = 0
         self._overflowed = 0
@@ -198,7 +201,7 @@ class Playout:
         self._converter.reset()
         self._finished = True
         self._generation += 1
-        self._anchor = (self._sent, now)
+        self._anchor = self._pace = (self._sent, now)
         return cuts
 
     # -- the account ---------------------------------------------------------------------------------------------
@@ -240,12 +243,15 @@ class Playout:
         self._held += audio[:room]
 
     def _ahead(self, now: LoopTime) -> int:
-        return self._sent - self._clock(now)
+        return self._sent - max(self._clock(now), self._played(self._pace, now))
 
     def _clock(self, now: LoopTime) -> int:
-        """The pacing clock alone: what the platform has played if it got everything the moment it was sent."""
-        position, since = self._anchor
-        return max(self._confirmed, min(self._sent, position + round((now - since) * self._bytes_per_second)))
+        """The ear by the clock alone: what has been played if nothing has stopped it since the last mark."""
+        return max(self._confirmed, self._played(self._anchor, now))
+
+    def _played(self, start: tuple[int, LoopTime], now: LoopTime) -> int:
+        position, since = start
+        return min(self._sent, position + round((now - since) * self._bytes_per_second))
 
     def _mark_is_expected(self, now: LoopTime) -> bool:
         """Whether a mark is out that may still come back. One that is overdue is held to be lost."""
@@ -258,7 +264,9 @@ class Playout:
         """When the next byte sent will be heard. A platform that has run dry starts anew with it."""
         ahead = self._ahead(now)
         if ahead <= 0:
-            self._anchor = (self._sent, now)
+            self._pace = (self._sent, now)
+            if self._clock(now) >= self._sent:
+                self._anchor = self._pace
             return now
         return LoopTime(now + ahead / self._bytes_per_second)
 

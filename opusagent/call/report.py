@@ -7,7 +7,6 @@ from typing import Final
 import attrs
 import msgspec
 
-from opusagent.call.ending import EndReason
 from opusagent.call.moments import (
     AnswerBegan,
     CallerPaused,
@@ -19,6 +18,7 @@ from opusagent.call.moments import (
     ModelSaid,
     Moment,
 )
+from opusagent.call.reasons import EndReason
 from opusagent.units import CallId, LoopTime, Ms
 
 MOST_HAPPENINGS: Final = 2000

@@ -24,7 +24,6 @@ from typing import Final, assert_never
 
 import attrs
 
-from opusagent.call.ending import End, EndReason
 from opusagent.call.moments import (
     AnswerBegan,
     CallerPaused,
@@ -37,6 +36,7 @@ from opusagent.call.moments import (
     Moment,
 )
 from opusagent.call.playout import Cut, Playout
+from opusagent.call.reasons import End, EndReason
 from opusagent.errors import INTERNAL_ERROR
 from opusagent.platforms.dialect import (
     CallerAudio,

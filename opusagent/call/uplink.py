@@ -13,7 +13,8 @@ from opusagent.audio.framing import Framer
 from opusagent.audio.g711 import decode
 from opusagent.audio.media import MediaFormat
 from opusagent.audio.resample import Resampler
-from opusagent.call.ending import CALLER_LEG, MODEL_LEG, Ending, EndReason
+from opusagent.call.ending import Ending
+from opusagent.call.reasons import CALLER_LEG, MODEL_LEG, EndReason
 from opusagent.call.recorder import Tape
 from opusagent.errors import PeerGone
 from opusagent.net.message_socket import MessageSocket

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K
-from opusagent.call.ending import End, EndReason
 from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, KeysCame, ModelErred, ModelReady
 from opusagent.call.playout import Cut, Playout
+from opusagent.call.reasons import End, EndReason
 from opusagent.call.session import ClearCaller, Command, EndCall, Note, OpenUplink, Session, TellModel
 from opusagent.errors import INTERNAL_ERROR
 from opusagent.platforms.dialect import KeysPressed, MarkReached, Unknown

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from opusagent.call.call import Limits
 from opusagent.call.caller import answer
-from opusagent.call.ending import EndReason
+from opusagent.call.reasons import EndReason
 from opusagent.errors import RemoteProtocolError
 from opusagent.platforms.twilio import TwilioDialect
 from opusagent.realtime.events import ErrorDetail, ErrorEvent

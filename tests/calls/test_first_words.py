@@ -9,7 +9,7 @@ from opusagent.audio.g711 import mulaw_decode, mulaw_encode
 from opusagent.audio.media import MULAW_8K
 from opusagent.audio.pcm import pcm_of, samples_of
 from opusagent.call.call import Profile
-from opusagent.call.ending import EndReason
+from opusagent.call.reasons import EndReason
 from opusagent.platforms.twilio import OutboundMark, OutboundMedia
 from opusagent.realtime.events import ResponseCreate
 from opusagent.realtime.settings import greeting_response, session_update
