@@ -166,11 +166,8 @@ class Playout:
 
     def on_mark(self, name: str, now: LoopTime) -> None:
         """A mark came back: the ear has passed it, if it belongs to this generation."""
-        generation, _, position = name.partition(":")
-        if generation != str(self._generation) or not position.isascii() or not position.isdecimal():
-            return
-        at = int(position)
-        if at not in self._marks:
+        at = next((position for position in self._marks if self._name(position) == name), None)
+        if at is None:
             return
         heard = max(at, self.heard(now))  # a caller does not unhear: a very late mark sets no clock back
         while self._marks[0] != at:
@@ -280,7 +277,10 @@ class Playout:
             return None
         self._marked = self._sent
         self._marks.append(self._sent)
-        return f"{self._generation}:{self._sent}"
+        return self._name(self._sent)
+
+    def _name(self, position: int) -> str:
+        return f"{self._generation}:{position}"
 
     def _forget_heard(self, heard: int) -> None:
         while self._spans and self._spans[0].end <= heard and (len(self._spans) > 1 or self._finished):
