@@ -9,6 +9,7 @@ memory again, while rows of one matrix share them. So the state of a call is a r
 weights belong to the process, and one tick evaluates everybody who has a chunk ready. A tick every 32 ms adds at most
 32 ms to the 32 ms that a chunk needs to fill.
 
-The products are small: with more than one BLAS thread they become slower and take the other cores' time. A library has
-no business to decide that for the process; whoever starts the daemon sets `OPENBLAS_NUM_THREADS=1`.
+The products are small. OpenBLAS gives them a second thread as soon as two streams are in a batch, and then a step waits
+for that thread to get a core: on a busy machine ten times as long as the work takes. A library has no business to
+decide that for the process; whoever starts the daemon sets `OPENBLAS_NUM_THREADS=1` before numpy is imported.
 """
