@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K, MediaFormat
-from opusagent.call.playout import LEAD, Cut, Playout
+from opusagent.call.playout import Cut, Playout
+from opusagent.platforms.dialect import LEAD
 from opusagent.units import ItemId, LoopTime
 
 FRAME = 160

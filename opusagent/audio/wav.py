@@ -30,6 +30,7 @@ _FORMAT_FIELDS: Final = ((0, 2), (2, 4), (4, 8), (12, 14), (14, 16))
 
 # The format tags of RFC 2361 that telephony uses, each with the bits of one sample.
 _ENCODINGS: Final = {(1, 16): Encoding.PCM16, (6, 8): Encoding.ALAW, (7, 8): Encoding.MULAW}
+_TAGS: Final = {encoding: tag for tag, encoding in _ENCODINGS.items()}
 
 
 @attrs.frozen
@@ -42,18 +43,19 @@ class WavAudio:
     data: bytes
 
 
-def header(channels: int, rate: Hz, data_bytes: int) -> bytes:
-    """The 44 bytes before `data_bytes` of interleaved PCM16.
+def header(channels: int, rate: Hz, data_bytes: int, encoding: Encoding = Encoding.PCM16) -> bytes:
+    """The 44 bytes before `data_bytes` of interleaved samples, PCM16 unless said otherwise.
 
     More than `MOST_DATA_BYTES`, or a length that nobody knows yet, is written as the most that is whole frames.
     Raises `LocalProtocolError` on numbers that the header has no room for.
     """
-    frame = channels * BYTES_PER_SAMPLE
+    tag, bits = _TAGS[encoding]
+    frame = channels * bits // 8
     if not (0 < frame <= 0xFFFF and 0 < rate * frame <= 0xFFFF_FFFF and data_bytes >= 0):
         raise LocalProtocolError(f"no WAV has {channels} channels at {rate} Hz in {data_bytes} bytes")
     size = min(data_bytes, MOST_DATA_BYTES // frame * frame)
     riff = (b"RIFF", HEADER_BYTES - 8 + size, b"WAVE")
-    form = (b"fmt ", _FORMAT_BYTES, 1, channels, rate, rate * frame, frame, 8 * BYTES_PER_SAMPLE)
+    form = (b"fmt ", _FORMAT_BYTES, tag, channels, rate, rate * frame, frame, bits)
     return _HEADER.pack(*riff, *form, b"data", size)
 
 

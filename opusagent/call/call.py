@@ -8,7 +8,7 @@
 The caller is heard from the first moment: the model is dialled inside the talk, while the uplink keeps what is said.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -20,27 +20,35 @@ from opusagent.audio.media import PCM16_24K, MediaFormat
 from opusagent.call.caller import Caller
 from opusagent.call.downlink import Downlink, hear_model, tell_caller
 from opusagent.call.ending import Ending
-from opusagent.call.moments import AnswerBegan, ModelReady, Moment
+from opusagent.call.moments import AnswerBegan, LineBack, LineLost, ModelReady, Moment
 from opusagent.call.playout import Playout
 from opusagent.call.reasons import MODEL_LEG, End, EndReason
 from opusagent.call.recorder import Recorder, Recording
 from opusagent.call.report import MOST_HAPPENINGS, AudioAccount, CallReport, Happening, tell
-from opusagent.call.session import ClearCaller, Command, EndCall, Note, OpenUplink, Session, TellModel
+from opusagent.call.seat import CallerSeat, DialModel, ModelSeat
+from opusagent.call.session import (
+    AcceptCaller,
+    ClearCaller,
+    Command,
+    EndCall,
+    FillSilence,
+    Note,
+    Session,
+    TellCaller,
+    TellModel,
+)
 from opusagent.call.uplink import Uplink, hear_caller, tell_model
-from opusagent.errors import INTERNAL_ERROR, RemoteProtocolError
+from opusagent.errors import INTERNAL_ERROR, PeerGone, PeerStalled, RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket
-from opusagent.platforms.dialect import CallerEvent
+from opusagent.platforms.dialect import CallerEvent, CallerLeft, CallerNamed, Dialect
 from opusagent.realtime.codec import render
 from opusagent.realtime.events import ClientEvent, ServerEvent, SessionUpdate, UnknownEvent
 from opusagent.units import CallId, LoopTime, Ms
 
 log = structlog.get_logger()
 
-DialModel = Callable[[trio.Nursery], Awaitable[MessageSocket]]
-"""Opens a session with the model; the socket's own tasks go into the nursery given.
-
-Raises `PeerRefused`, `PeerStalled` or `RemoteProtocolError`, within a bound.
-"""
+MAY_COME_BACK: Final = frozenset({EndReason.CALLER_CLOSED, EndReason.CALLER_LOST, EndReason.CALLER_STALLED})
+"""How a leg may be lost so that its platform may take the call up again. A goodbye is a goodbye."""
 
 CONTROL_MESSAGES: Final = 64
 """How many control messages to the model may wait. More means that it takes none: it has stalled."""
@@ -48,11 +56,12 @@ CONTROL_MESSAGES: Final = 64
 
 @attrs.frozen
 class Limits:
-    """The bounds of a call, in seconds."""
+    """The bounds of a call, in seconds. `resume_seconds`: how long a caller whose socket broke is waited for."""
 
     call_seconds: float = 3600.0
     ready_seconds: float = 5.0
-    goodbye_seconds: float = 3.0
+    goodbye_seconds: float = 5.0
+    resume_seconds: float = 0.0
 
 
 @attrs.frozen
@@ -87,11 +96,13 @@ class Call:
         self.ending: Final = ending
         self.recording: Final = recording
         self.began: Final = LoopTime(trio.current_time())
-        self.playout: Final = Playout(profile.model_media, leg)
+        self.playout: Final = Playout(
+            profile.model_media, leg, lead=caller.started.lead, marks=caller.started.returns_marks
+        )
         self.session: Final = Session(
             profile.opening, self.playout, instructions=profile.instructions, greeting=profile.greeting
         )
-        self.uplink: Final = Uplink(leg, profile.model_media, recording.tape)
+        self.uplink: Final = Uplink(caller.started, profile.model_media, recording.tape)
         self.downlink: Final = Downlink(self.playout, caller.dialect, recording.tape)
         self.ready: Final = trio.Event()
         self._media: Final = profile.model_media
@@ -101,6 +112,8 @@ class Call:
         self._answers: list[float] = []
         self._ready_after: float | None = None
         self._unreadable = 0
+        self._named = CallerNamed("", "", {})
+        self._gaps: list[float] = []
 
     # -- what happens ------------------------------------------------------------------------------------------
 
@@ -111,8 +124,26 @@ class Call:
 
     def on_caller(self, event: CallerEvent) -> None:
         """The platform said something that is not audio."""
+        self.downlink.say(self.caller.dialect.replies())
+        if isinstance(event, CallerNamed):
+            self._named = event
         self._perform(self.session.on_caller(event, LoopTime(trio.current_time())))
         self.downlink.ring()
+
+    def on_line_lost(self) -> None:
+        """The platform's socket is gone; it may come back."""
+        now = LoopTime(trio.current_time())
+        self.downlink.lose_line(now)
+        self.uplink.restart()
+        self._note(LineLost(now))
+
+    def on_line_back(self, gap: float) -> None:
+        """The platform has come back after `gap` seconds."""
+        now = LoopTime(trio.current_time())
+        self._gaps.append(round(gap, 3))
+        self.downlink.say(self.caller.dialect.resume())
+        self._perform(self.session.on_line_back(gap, now))
+        self._note(LineBack(now, gap))
 
     def on_garbage(self, unreadable: RemoteProtocolError) -> None:
         """The model said something that cannot be read: counted, said once."""
@@ -127,8 +158,13 @@ class Call:
                     self._tell_model(command.event)
                 case ClearCaller():
                     self.downlink.clear(command.at)
-                case OpenUplink():
+                case AcceptCaller():
                     self.ready.set()
+                    self.downlink.say(self.caller.dialect.accept())
+                case TellCaller():
+                    self.downlink.say(self.caller.dialect.notify(command.notice))
+                case FillSilence():
+                    self.uplink.put_silence(command.ms)
                 case EndCall():
                     self.ending.end(command.end.reason, command.end.detail, command.end.close_code)
                 case Note():
@@ -165,8 +201,8 @@ class Call:
             call_id=self.call_id,
             platform_call_id=who.platform_call_id,
             stream_id=who.stream_id,
-            caller=who.caller,
-            callee=who.callee,
+            caller=who.caller or self._named.caller,
+            callee=who.callee or self._named.callee,
             started=started,
             seconds=round(now - self.began, 3),
             end=end.reason,
@@ -176,6 +212,7 @@ class Call:
             turns=counts.turns,
             barge_ins=counts.barge_ins,
             audio=self._audio(now),
+            line_gaps=tuple(self._gaps),
             model_errors=counts.model_errors,
             unknown_messages=counts.unknown,
             unreadable_messages=self._unreadable,
@@ -224,24 +261,11 @@ async def run_call(  # noqa: PLR0913 - the whole of a call is named in one place
             try:
                 await _talk(call, seat, limits)
             finally:
+                caller.seat.vacate()
                 with trio.move_on_after(limits.goodbye_seconds, shield=True):
-                    await _hang_up(call, seat)
+                    await _hang_up(call, seat, limits)
                 plumbing.cancel_scope.cancel()
     return call.report(started)
-
-
-@attrs.define
-class ModelSeat:
-    """The model's place in a call: empty until it is dialled."""
-
-    dial: DialModel
-    plumbing: trio.Nursery
-    socket: MessageSocket | None = None
-
-    async def take(self) -> MessageSocket:
-        """Dial the model and seat it."""
-        self.socket = await self.dial(self.plumbing)
-        return self.socket
 
 
 async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
@@ -249,10 +273,7 @@ async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
         with trio.move_on_after(limits.call_seconds) as lifetime:
             async with trio.open_nursery() as talk:
                 call.ending.arm(talk.cancel_scope)
-                talk.start_soon(
-                    hear_caller, call.caller.socket, call.caller.dialect, call.uplink, call.on_caller, call.ending
-                )
-                talk.start_soon(tell_caller, call.caller.socket, call.downlink, call.ending)
+                talk.start_soon(_attend_caller, call, limits)
                 talk.start_soon(_converse, call, seat, limits)
         if lifetime.cancelled_caught:
             call.ending.end(EndReason.TOO_LONG, f"{limits.call_seconds:g} s")
@@ -261,6 +282,37 @@ async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
         # call notices.
         call.ending.end(EndReason.FAULT, close_code=INTERNAL_ERROR)
         log.exception("fault in a call", call=call.call_id)
+
+
+async def _attend_caller(call: Call, limits: Limits) -> None:
+    """Carry the caller's leg over one socket after the other, as long as the platform comes back in time."""
+    seat = call.caller.seat
+    while True:
+        lost = await _serve_line(call, seat)
+        if lost.reason not in MAY_COME_BACK or not limits.resume_seconds:
+            break
+        call.on_line_lost()
+        since = trio.current_time()
+        with trio.move_on_after(limits.resume_seconds) as grace:
+            await seat.newcomer()
+        if grace.cancelled_caught:
+            break
+        await seat.change()
+        call.on_line_back(trio.current_time() - since)
+    await call.uplink.drain()
+    call.ending.end(lost.reason, lost.detail, lost.close_code)
+
+
+async def _serve_line(call: Call, seat: CallerSeat) -> End:
+    """Both loops of the caller's leg on the socket that sits there, until it is lost, replaced or done with."""
+    socket, line = seat.line.socket, Ending()
+    async with trio.open_nursery() as leg:
+        line.arm(leg.cancel_scope)
+        leg.start_soon(hear_caller, socket, call.caller.dialect, call.uplink, call.on_caller, line)
+        leg.start_soon(tell_caller, socket, call.downlink, line)
+        await seat.newcomer()
+        line.end(EndReason.CALLER_LOST, "the platform came back on another socket")
+    return line.end_of_call or End(EndReason.CALLER_LOST)
 
 
 async def _converse(call: Call, seat: ModelSeat, limits: Limits) -> None:
@@ -286,9 +338,25 @@ async def steer_model(model: MessageSocket, control: trio.MemoryReceiveChannel[C
             await model.send(render(event))
 
 
-async def _hang_up(call: Call, seat: ModelSeat) -> None:
+async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
     """Close both sockets, the model's first: it is the one that costs money."""
     end = call.ending.end_of_call or End(EndReason.FAULT, close_code=INTERNAL_ERROR)
     if seat.socket is not None:
         await seat.socket.close()
-    await call.caller.socket.close(end.close_code, end.reason.value)
+    caller = call.caller.seat.line.socket
+    with trio.move_on_after(limits.goodbye_seconds / 2):
+        await _part(caller, call.caller.dialect, end)
+    await caller.close(end.close_code, end.reason.value)
+
+
+async def _part(caller: MessageSocket, dialect: Dialect, end: End) -> None:
+    """Tell the platform in its own words that the call is over, and hear it agree."""
+    words = dialect.hang_up(end.reason.value)
+    if not words:
+        return
+    try:
+        await caller.send(*words)
+        while not isinstance(dialect.parse(await caller.receive()), CallerLeft):
+            pass
+    except (PeerGone, PeerStalled, RemoteProtocolError):
+        return

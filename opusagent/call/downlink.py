@@ -40,7 +40,19 @@ class Downlink:
 
     def clear(self, now: LoopTime) -> None:
         """Have the platform drop what it has not played, and the tape what was not heard."""
-        self._control.extend(self._dialect.clear())
+        self.say(self._dialect.clear())
+        self._tape.cut(now)
+
+    def say(self, messages: Sequence[str]) -> None:
+        """Have `messages` sent before any audio."""
+        self._control.extend(messages)
+        if messages:
+            self._bell.ring()
+
+    def lose_line(self, now: LoopTime) -> None:
+        """The platform's socket is gone, and with it what was on its way."""
+        self._control.clear()
+        self.playout.lose(now)
         self._tape.cut(now)
 
     def ring(self) -> None:
@@ -64,7 +76,7 @@ class Downlink:
         self.frames_sent += len(batch.frames)
         if batch.frames:
             self._tape.play(decode(self.playout.leg, b"".join(batch.frames)), batch.plays_at)
-        return self._dialect.play(batch.frames, batch.mark)
+        return self._dialect.play(batch.frames, batch.mark, last=batch.last)
 
 
 async def hear_model(
@@ -89,9 +101,9 @@ async def hear_model(
             on_event(event)
 
 
-async def tell_caller(socket: MessageSocket, downlink: Downlink, ending: Ending) -> None:
+async def tell_caller(socket: MessageSocket, downlink: Downlink, line: Ending) -> None:
     """The paced sender: whatever is due in one write, then sleep until something is."""
-    with ending.if_lost(CALLER_LEG):
+    with line.if_lost(CALLER_LEG):
         while True:
             messages = downlink.take_due(LoopTime(trio.current_time()))
             if messages:

@@ -70,4 +70,30 @@ class ModelErred:
     param: str | None
 
 
-Moment = ModelReady | CallerPaused | CallerSpoke | AnswerBegan | ModelSaid | Interrupted | KeysCame | ModelErred
+@attrs.frozen
+class LineLost:
+    """The platform's socket broke; the call waits for it to come back."""
+
+    at: LoopTime
+
+
+@attrs.frozen
+class LineBack:
+    """The platform came back after `gap` seconds."""
+
+    at: LoopTime
+    gap: float
+
+
+Moment = (
+    ModelReady
+    | CallerPaused
+    | CallerSpoke
+    | AnswerBegan
+    | ModelSaid
+    | Interrupted
+    | KeysCame
+    | ModelErred
+    | LineLost
+    | LineBack
+)

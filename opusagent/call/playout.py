@@ -30,13 +30,11 @@ import attrs
 
 from opusagent.audio.convert import Converter
 from opusagent.audio.media import MediaFormat
+from opusagent.platforms.dialect import LEAD
 from opusagent.units import ItemId, LoopTime, Ms
 
 FRAME: Final = Ms(20)
 """What telephony plays at a time."""
-
-LEAD: Final = Ms(300)
-"""How far the platform may be ahead of the caller's ear."""
 
 STEP: Final = Ms(100)
 """How much is sent at a time while the lead is full, and the distance between marks."""
@@ -51,11 +49,15 @@ MARK_PATIENCE: Final = 1.0
 
 @attrs.frozen
 class Batch:
-    """Frames to send in one write, when the first of them will be heard, and the mark to set behind them."""
+    """Frames to send in one write, when the first of them will be heard, and the mark to set behind them.
+
+    `last`: a response ends with them. There may be no frames, if that is known only after they were sent.
+    """
 
     frames: Sequence[bytes]
     plays_at: LoopTime
     mark: str | None
+    last: bool
 
 
 @attrs.frozen
@@ -109,6 +111,7 @@ class Playout:
         self._generation = 0
         self._sent = 0
         self._marked = 0
+        self._ended = 0
         self._finished = True
         self._anchor = self._pace = (0, LoopTime(0.0))
         self._confirmed = 0
@@ -152,11 +155,14 @@ class Playout:
         del self._held[: len(block)]
         self._sent += len(block)
         frames = [block[i : i + self._frame] for i in range(0, len(block), self._frame)]
-        return Batch(frames, plays_at, self._next_mark())
+        last = self._finished and not self._held
+        if last:
+            self._ended = self._sent
+        return Batch(frames, plays_at, self._next_mark(last=last), last)
 
     def next_due(self, now: LoopTime) -> LoopTime | None:
         """When `pop_due` has something next: now or later, None while nothing waits."""
-        if self._mark_is_missing():
+        if self._end_is_missing():
             return now
         if len(self._held) < self._frame:
             return None
@@ -182,7 +188,7 @@ class Playout:
 
     def is_quiet(self, now: LoopTime) -> bool:
         """Whether a cut would take nothing back: nothing is held and everything sent is known to have been heard."""
-        if self._held or not self._finished or self._mark_is_missing():
+        if self._held or not self._finished or self._end_is_missing():
             return False
         return self.heard(now) >= self._sent and not self._mark_is_expected(now)
 
@@ -191,7 +197,7 @@ class Playout:
         heard = self.heard(now)
         cuts = tuple(cut for span in self._spans if (cut := self._cut_of(span, heard)) is not None)
         self._discarded += self.pushed - heard
-        self._sent = self._marked = self._confirmed = self.pushed
+        self._sent = self._marked = self._ended = self._confirmed = self.pushed
         self._held.clear()
         self._spans.clear()
         self._marks.clear()
@@ -200,6 +206,15 @@ class Playout:
         self._generation += 1
         self._anchor = self._pace = (self._sent, now)
         return cuts
+
+    def lose(self, now: LoopTime) -> None:
+        """The platform's socket broke: what it had and the caller had not heard is discarded, the rest stays held."""
+        heard = self.heard(now)
+        self._discarded += self._sent - heard
+        self._marked = self._confirmed = self._sent
+        self._marks.clear()
+        self._generation += 1
+        self._anchor = (self._sent, now)
 
     # -- the account ---------------------------------------------------------------------------------------------
 
@@ -267,12 +282,11 @@ class Playout:
             return now
         return LoopTime(now + ahead / self._bytes_per_second)
 
-    def _mark_is_missing(self) -> bool:
-        """Whether a finished response has been sent to its end and no mark stands behind it."""
-        return self._marks_come_back and self._finished and not self._held and self._marked < self._sent
+    def _end_is_missing(self) -> bool:
+        """Whether a finished response has been sent to its end and the platform has not been told so."""
+        return self._finished and not self._held and self._ended < self._sent
 
-    def _next_mark(self) -> str | None:
-        last = self._finished and not self._held
+    def _next_mark(self, *, last: bool) -> str | None:
         if not self._marks_come_back or not (last or self._sent - self._marked >= self._step):
             return None
         self._marked = self._sent

@@ -23,6 +23,7 @@ class EndReason(enum.Enum):
     """Why a call ended. The value is what reports, logs and operators read."""
 
     CALLER_HUNG_UP = "caller hung up"
+    CALLER_CLOSED = "caller's socket closed"
     CALLER_LOST = "caller's socket lost"
     CALLER_STALLED = "caller's platform took no audio"
     CALLER_BROKE_PROTOCOL = "caller's platform broke the protocol"
@@ -59,7 +60,7 @@ class LegReasons:
 
 
 CALLER_LEG: Final = LegReasons(
-    left=EndReason.CALLER_HUNG_UP,
+    left=EndReason.CALLER_CLOSED,
     gone=EndReason.CALLER_LOST,
     stalled=EndReason.CALLER_STALLED,
     broke=EndReason.CALLER_BROKE_PROTOCOL,

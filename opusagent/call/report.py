@@ -13,6 +13,8 @@ from opusagent.call.moments import (
     CallerSpoke,
     Interrupted,
     KeysCame,
+    LineBack,
+    LineLost,
     ModelErred,
     ModelReady,
     ModelSaid,
@@ -65,6 +67,7 @@ class CallReport:
     turns: int
     barge_ins: int
     audio: AudioAccount
+    line_gaps: Sequence[float]
     model_errors: dict[str, int]
     unknown_messages: dict[str, int]
     unreadable_messages: int
@@ -80,6 +83,10 @@ def tell(moment: Moment, since: LoopTime) -> Happening:
 
 def _words(moment: Moment) -> str:
     match moment:
+        case LineLost():
+            return "the platform's socket broke; the call waits for it"
+        case LineBack():
+            return f"the platform is back after {moment.gap:.2f} s"
         case ModelReady():
             return "the model is ready"
         case CallerPaused():

@@ -42,18 +42,27 @@ from opusagent.platforms.dialect import (
     CallerAudio,
     CallerEvent,
     CallerLeft,
+    CallerNamed,
+    CallerSoundBegan,
+    CallerSoundPaused,
+    CallResumed,
     CallStarted,
     Chatter,
     KeysPressed,
     MarkReached,
+    Notice,
+    SpeechSign,
     Unknown,
+    WordsRecognised,
 )
 from opusagent.realtime.events import (
     ClientEvent,
     ConversationItemInputAudioTranscriptionCompleted,
+    ConversationItemInputAudioTranscriptionDelta,
     ConversationItemTruncate,
     ErrorDetail,
     ErrorEvent,
+    InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     ResponseCreated,
@@ -67,7 +76,7 @@ from opusagent.realtime.events import (
     UnknownEvent,
 )
 from opusagent.realtime.settings import greeting_response
-from opusagent.units import ItemId, LoopTime, ResponseId
+from opusagent.units import ItemId, LoopTime, Ms, ResponseId
 
 FATAL_CODES: Final = frozenset({
     "account_deactivated",
@@ -80,6 +89,13 @@ FATAL_CODES: Final = frozenset({
     "model_not_found",
 })  # fmt: skip
 """Error codes after which no session with these settings can work (OpenAI Realtime error codes)."""
+
+
+END_OF_TURN: Final = Ms(1000)
+"""Silence that ends a turn: twice the service's default `silence_duration_ms` of 500."""
+
+HELD_SECONDS: Final = 5.0
+"""How long speech that a broken line held up is worth hearing. After more, the caller has to be asked anew."""
 
 
 @attrs.frozen
@@ -97,8 +113,22 @@ class ClearCaller:
 
 
 @attrs.frozen
-class OpenUplink:
-    """The model is ready for the caller's audio."""
+class AcceptCaller:
+    """The model is ready: the platform may be told so, and the caller's audio may flow."""
+
+
+@attrs.frozen
+class TellCaller:
+    """Tell the platform about the conversation, if it has words for it."""
+
+    notice: Notice
+
+
+@attrs.frozen
+class FillSilence:
+    """Let the model hear that the caller is silent, where the platform sends nothing."""
+
+    ms: Ms
 
 
 @attrs.frozen
@@ -115,7 +145,7 @@ class Note:
     moment: Moment
 
 
-Command = TellModel | ClearCaller | OpenUplink | EndCall | Note
+Command = TellModel | ClearCaller | AcceptCaller | TellCaller | FillSilence | EndCall | Note
 
 
 @attrs.frozen
@@ -142,6 +172,8 @@ class Session:
         self._muted: set[ResponseId] = set()
         self._silent: set[ResponseId] = set()
         self._caller_paused: LoopTime | None = None
+        self._caller_speaks = False
+        self._words_of = self._words = ""
         self._turns = self._barge_ins = self._responses = 0
         self._errors: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
@@ -157,7 +189,10 @@ class Session:
                 return self._on_speech_started(now)
             case InputAudioBufferSpeechStopped():
                 self._caller_paused = now
-                return (Note(CallerPaused(now)),)
+                self._caller_speaks = False
+                return (TellCaller(SpeechSign.STOPPED), Note(CallerPaused(now)))
+            case InputAudioBufferCommitted():
+                return (TellCaller(SpeechSign.COMMITTED),)
             case ResponseCreated():
                 self._on_response_created(event)
                 return ()
@@ -172,7 +207,10 @@ class Session:
             case ResponseOutputAudioTranscriptDone():
                 return (Note(ModelSaid(now, event.transcript)),)
             case ConversationItemInputAudioTranscriptionCompleted():
-                return (Note(CallerSpoke(now, event.transcript)),)
+                recognised = WordsRecognised(event.transcript, final=True)
+                return (TellCaller(recognised), Note(CallerSpoke(now, event.transcript)))
+            case ConversationItemInputAudioTranscriptionDelta():
+                return self._on_words(event)
             case UnknownEvent():
                 self._unknown[f"model {event.type}"] += 1
                 return ()
@@ -183,7 +221,7 @@ class Session:
         if self._ready:
             return ()
         self._ready = True
-        commands: list[Command] = [OpenUplink(), Note(ModelReady(now))]
+        commands: list[Command] = [AcceptCaller(), Note(ModelReady(now))]
         if self._greeting is not None:
             commands.append(TellModel(greeting_response(self._instructions, self._greeting)))
         return commands
@@ -221,14 +259,22 @@ class Session:
     def _on_speech_started(self, now: LoopTime) -> Sequence[Command]:
         self._turns += 1
         self._caller_paused = None
+        self._caller_speaks = True
         if self._active is not None:
             self._muted.add(self._active)
+        started = TellCaller(SpeechSign.STARTED)
         if self.playout.is_quiet(now):
-            return ()
+            return (started,)
         self._barge_ins += 1
         cuts = self.playout.cut(now)
-        notes = [Note(Interrupted(now, tuple(cuts)))]
-        return [ClearCaller(now), *map(truncation, cuts), *notes]
+        return (ClearCaller(now), started, *map(truncation, cuts), Note(Interrupted(now, tuple(cuts))))
+
+    def _on_words(self, event: ConversationItemInputAudioTranscriptionDelta) -> Sequence[Command]:
+        """A piece of a transcript; the platform wants the whole of what may have been said so far."""
+        if event.item_id != self._words_of:
+            self._words_of, self._words = event.item_id, ""
+        self._words += event.delta or ""
+        return (TellCaller(WordsRecognised(self._words, final=False)),) if self._words else ()
 
     def _on_error(self, error: ErrorDetail, now: LoopTime) -> Sequence[Command]:
         code = error.code or error.type or "error"
@@ -254,9 +300,25 @@ class Session:
             case Unknown():
                 self._unknown[f"caller {event.kind}"] += 1
                 return ()
-            case CallerAudio() | CallerLeft() | CallStarted() | Chatter():
+            case CallerSoundPaused():
+                # The model counts the audio that it is given and no clock. A caller who is cut short in mid-word by a
+                # platform without barge-in would speak for ever, so the model hears silence, once and for so long as
+                # ends a turn; otherwise a pause of the platform's is not silence of the caller's, and adds none.
+                return (FillSilence(END_OF_TURN),) if self._caller_speaks else ()
+            case CallerAudio() | CallerLeft() | CallStarted() | CallResumed() | CallerNamed():
+                return ()
+            case CallerSoundBegan() | Chatter():
                 return ()
         assert_never(event)
+
+    def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
+        """The platform is back after `gap` seconds. What waited is still worth hearing, or is too old and discarded."""
+        if gap <= HELD_SECONDS or self.playout.is_quiet(now):
+            return ()
+        cuts = self.playout.cut(now)
+        if self._active is not None:
+            self._muted.add(self._active)
+        return (*map(truncation, cuts), Note(Interrupted(now, tuple(cuts))))
 
     def statistics(self) -> SessionCounts:
         """What was counted so far."""

@@ -9,25 +9,21 @@ from typing import Final
 
 import trio
 
-from opusagent.audio.framing import Framer
+from opusagent.audio.framing import Framer, WholeSamples
 from opusagent.audio.g711 import decode
 from opusagent.audio.media import MediaFormat
 from opusagent.audio.resample import Resampler
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import CALLER_LEG, MODEL_LEG, EndReason
 from opusagent.call.recorder import Tape
-from opusagent.errors import PeerGone
 from opusagent.net.message_socket import MessageSocket
-from opusagent.platforms.dialect import CallerAudio, CallerEvent, CallerLeft, Dialect
+from opusagent.platforms.dialect import CallerAudio, CallerEvent, CallerLeft, CallStarted, Dialect
 from opusagent.realtime.codec import render_append
 from opusagent.units import LoopTime, Ms
 
 UPLINK: Final = Ms(12_000)
 """What the channel may hold: as long as dialling and configuring a model may take, and a little more. It fills only
 while no model listens; a model that stalls later is given up sooner than this."""
-
-PAIR: Final = Ms(40)
-"""Twilio's 20 ms frames go up in pairs: half the messages for 20 ms of delay."""
 
 DRAIN_SECONDS: Final = 1.0
 """How long the model may take to accept what a caller said just before hanging up."""
@@ -36,15 +32,15 @@ DRAIN_SECONDS: Final = 1.0
 class Uplink:
     """One call's way up: the channel, and the stream's state behind it."""
 
-    def __init__(self, leg: MediaFormat, model: MediaFormat, tape: Tape) -> None:
-        frames = UPLINK // 20
-        self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio](frames)
+    def __init__(self, started: CallStarted, model: MediaFormat, tape: Tape) -> None:
+        self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio](UPLINK // 20)
         self.drained: Final = trio.Event()
-        self._leg: Final = leg
-        self._untouched: Final = leg == model
+        self._leg: Final = started.media
+        self._untouched: Final = started.media == model
         self._tape: Final = tape
-        self._pairs: Final = Framer(leg.bytes_of(PAIR))
-        self._resampler: Final = Resampler(leg.rate, model.rate)
+        self._samples: Final = WholeSamples(started.media.bytes_per_sample)
+        self._blocks: Final = None if started.block is None else Framer(started.media.bytes_of(started.block))
+        self._resampler: Final = Resampler(started.media.rate, model.rate)
         self.received_bytes = 0
         self.dropped_bytes = 0
         self.appended_bytes = 0
@@ -52,13 +48,20 @@ class Uplink:
 
     def put(self, heard: CallerAudio, now: LoopTime) -> None:
         """Tape what was heard and queue it. Never waits; a full channel drops it and counts it."""
-        self.received_bytes += len(heard.audio)
-        self._tape.hear(decode(self._leg, heard.audio), heard.at, now)
-        try:
-            self._frames_in.send_nowait(heard)
-        except trio.WouldBlock:
-            self.dropped_bytes += len(heard.audio)
-        self.peak_frames = max(self.peak_frames, self._frames_in.statistics().current_buffer_used)
+        audio = self._samples.push(heard.audio)
+        if not audio:
+            return
+        self.received_bytes += len(audio)
+        self._tape.hear(decode(self._leg, audio), heard.at, now)
+        self._queue(CallerAudio(audio, heard.at))
+
+    def put_silence(self, ms: Ms) -> None:
+        """Let the model hear silence that the platform did not send: nobody said it, so it is not taped."""
+        self._queue(CallerAudio(self._leg.silence * (self._leg.bytes_of(ms) // self._leg.bytes_per_sample)))
+
+    def restart(self) -> None:
+        """The caller's sound goes on over another socket: half a sample of the old one has no other half."""
+        self._samples.clear()
 
     async def drain(self) -> None:
         """Nothing more will come; the model still gets what came before, within `DRAIN_SECONDS`."""
@@ -72,12 +75,20 @@ class Uplink:
 
     def convert(self, heard: CallerAudio) -> Sequence[str]:
         """The messages that carry to the model whatever `heard` completes."""
-        return [self._message(pair) for pair in self._pairs.push(heard.audio)]
+        blocks = [heard.audio] if self._blocks is None else self._blocks.push(heard.audio)
+        return [self._message(block) for block in blocks]
 
     def last(self) -> Sequence[str]:
-        """The message with the half pair that is left when the caller has gone."""
-        rest = self._pairs.take()
+        """The message with the part of a block that is left when the caller has gone."""
+        rest = b"" if self._blocks is None else self._blocks.take()
         return [self._message(rest)] if rest else []
+
+    def _queue(self, heard: CallerAudio) -> None:
+        try:
+            self._frames_in.send_nowait(heard)
+        except trio.WouldBlock:
+            self.dropped_bytes += len(heard.audio)
+        self.peak_frames = max(self.peak_frames, self._frames_in.statistics().current_buffer_used)
 
     def _message(self, audio: bytes) -> str:
         up = audio if self._untouched else self._resampler.push(decode(self._leg, audio))
@@ -90,30 +101,18 @@ async def hear_caller(
     dialect: Dialect,
     uplink: Uplink,
     on_event: Callable[[CallerEvent], None],
-    ending: Ending,
+    line: Ending,
 ) -> None:
     """The platform's receive loop: audio into the channel, everything else to the session. Never waits for a writer."""
-    with ending.if_lost(CALLER_LEG):
-        try:
-            left = await _listen(socket, dialect, uplink, on_event)
-        except PeerGone:
-            await uplink.drain()
-            raise
-        await uplink.drain()
-        ending.end(EndReason.CALLER_HUNG_UP, left.reason)
-
-
-async def _listen(
-    socket: MessageSocket, dialect: Dialect, uplink: Uplink, on_event: Callable[[CallerEvent], None]
-) -> CallerLeft:
-    while True:
-        event = dialect.parse(await socket.receive())
-        if isinstance(event, CallerAudio):
-            uplink.put(event, LoopTime(trio.current_time()))
-            continue
-        on_event(event)
-        if isinstance(event, CallerLeft):
-            return event
+    with line.if_lost(CALLER_LEG):
+        while True:
+            event = dialect.parse(await socket.receive())
+            if isinstance(event, CallerAudio):
+                uplink.put(event, LoopTime(trio.current_time()))
+                continue
+            on_event(event)
+            if isinstance(event, CallerLeft):
+                line.end(EndReason.CALLER_HUNG_UP, event.reason)
 
 
 async def tell_model(socket: MessageSocket, uplink: Uplink, ending: Ending) -> None:

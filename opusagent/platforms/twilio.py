@@ -29,6 +29,7 @@ from opusagent.platforms.dialect import (
     Chatter,
     KeysPressed,
     MarkReached,
+    Notice,
     Unknown,
 )
 from opusagent.units import Ms
@@ -39,6 +40,9 @@ Number: TypeAlias = str | int
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 """What a telephone can send (ITU-T Q.23)."""
+
+PAIR: Final = Ms(40)
+"""20 ms frames go up in pairs: half the messages to the model for 20 ms of delay."""
 
 LONGEST_STREAM_SID: Final = 128
 """Characters. Twilio's have 34; every message we send repeats it, so a peer may not choose a long one."""
@@ -271,12 +275,39 @@ class TwilioDialect:
                 return message
         assert_never(message)
 
-    def play(self, frames: Sequence[bytes], mark: str | None) -> list[str]:
+    def replies(self) -> list[str]:
+        """None: Twilio asks nothing."""
+        return []
+
+    def accept(self) -> list[str]:
+        """None: the call was taken when the socket was."""
+        return []
+
+    def resume(self) -> list[str]:
+        """Twilio never comes back to a stream that broke.
+
+        Raises:
+            LocalProtocolError: always.
+        """
+        raise LocalProtocolError("a Twilio stream is not resumed")
+
+    def notify(self, notice: Notice) -> list[str]:
+        """None: Twilio does not ask what is said."""
+        del notice
+        return []
+
+    def hang_up(self, reason: str) -> list[str]:
+        """None: closing the socket lets the TwiML go on behind `<Connect>`, and ends the call if nothing is there."""
+        del reason
+        return []
+
+    def play(self, frames: Sequence[bytes], mark: str | None, *, last: bool) -> list[str]:
         """One `media` message for each of `frames` (mu-law, any length) and, behind them, `mark`.
 
         Raises:
             LocalProtocolError: before `start`.
         """
+        del last
         stream = self._named("play")
         head = stream.media_head
         messages = [head + pybase64.b64encode_as_string(frame) + _MEDIA_TAIL for frame in frames]
@@ -330,6 +361,7 @@ def _call(sid: str, detail: StartDetail) -> CallStarted:
         caller=given.get("From", ""),
         callee=given.get("To", ""),
         parameters={name: value for name, value in given.items() if name not in {"From", "To"}},
+        block=PAIR,
     )
 
 

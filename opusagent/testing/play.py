@@ -30,8 +30,10 @@ from opusagent.call.ending import Ending
 from opusagent.call.moments import Moment
 from opusagent.call.recorder import Disk, Recorder
 from opusagent.call.report import CallReport
+from opusagent.errors import LocalProtocolError
 from opusagent.net.limits import MODEL
 from opusagent.net.message_socket import MessageSocket
+from opusagent.platforms.dialect import CallResumed
 from opusagent.platforms.twilio import TwilioDialect
 from opusagent.realtime.settings import session_update
 from opusagent.testing.memory import MemorySocket, memory_pair
@@ -120,9 +122,12 @@ async def perform(
 ) -> CallReport:
     """Play `script` on the running loop's clock. The call is over when this returns, whatever the script did."""
     async with trio.open_nursery() as scenery, _curtain(scenery, script) as (stage, line):
+        caller = await answer(line, TwilioDialect())
+        if isinstance(caller, CallResumed):
+            raise LocalProtocolError("Twilio does not come back to a call")
         return await run_call(
             CALL,
-            await answer(line, TwilioDialect()),
+            caller,
             profile,
             stage.dial,
             Recorder(directory, disk),

@@ -7,9 +7,9 @@ from opusagent.audio.media import MULAW_8K, PCM16_24K
 from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, KeysCame, ModelErred, ModelReady
 from opusagent.call.playout import Cut, Playout
 from opusagent.call.reasons import End, EndReason
-from opusagent.call.session import ClearCaller, Command, EndCall, Note, OpenUplink, Session, TellModel
+from opusagent.call.session import AcceptCaller, ClearCaller, Command, EndCall, Note, Session, TellCaller, TellModel
 from opusagent.errors import INTERNAL_ERROR
-from opusagent.platforms.dialect import KeysPressed, MarkReached, Unknown
+from opusagent.platforms.dialect import KeysPressed, MarkReached, SpeechSign, Unknown
 from opusagent.realtime.events import (
     ConversationItemTruncate,
     ErrorDetail,
@@ -104,14 +104,14 @@ def test_the_session_is_configured_when_the_service_has_opened_it() -> None:
 
 def test_the_uplink_opens_when_the_session_is_configured_and_only_once() -> None:
     scene = Scene()
-    assert scene.hear(CONFIGURED, CONFIGURED) == [OpenUplink(), Note(ModelReady(scene.now))]
+    assert scene.hear(CONFIGURED, CONFIGURED) == [AcceptCaller(), Note(ModelReady(scene.now))]
 
 
 def test_a_greeting_is_asked_for_once_the_session_is_configured() -> None:
     """The session's instructions are part of it, because a response's own replace them."""
     scene = Scene("Say hello.")
     asked = TellModel(greeting_response("Be brief.", "Say hello."))
-    assert scene.hear(CONFIGURED) == [OpenUplink(), Note(ModelReady(scene.now)), asked]
+    assert scene.hear(CONFIGURED) == [AcceptCaller(), Note(ModelReady(scene.now)), asked]
 
 
 def test_a_barge_in_clears_the_platform_and_tells_the_model_what_was_heard() -> None:
@@ -122,6 +122,7 @@ def test_a_barge_in_clears_the_platform_and_tells_the_model_what_was_heard() -> 
     cut = Cut(ItemId("i1"), 0, heard=Ms(400), total=Ms(2000))
     assert scene.hear(SPEECH_STARTED) == [
         ClearCaller(scene.now),
+        TellCaller(SpeechSign.STARTED),
         truncate("i1", 400),
         Note(Interrupted(scene.now, (cut,))),
     ]
@@ -145,7 +146,7 @@ def test_the_next_response_is_heard_after_an_interruption() -> None:
 
 def test_speech_while_nothing_plays_clears_nothing() -> None:
     scene = ready()
-    assert scene.hear(SPEECH_STARTED) == []
+    assert scene.hear(SPEECH_STARTED) == [TellCaller(SpeechSign.STARTED)]
 
 
 def test_an_item_heard_to_its_end_is_not_truncated() -> None:
@@ -153,7 +154,7 @@ def test_an_item_heard_to_its_end_is_not_truncated() -> None:
     scene.hear(created("r1"), delta("r1", "i1", 500), done("r1"))
     scene.listen(0.6)
     scene.listen(0.1)
-    assert scene.hear(SPEECH_STARTED) == []
+    assert scene.hear(SPEECH_STARTED) == [TellCaller(SpeechSign.STARTED)]
 
 
 def test_a_response_that_is_over_can_still_be_interrupted() -> None:
@@ -175,7 +176,7 @@ def test_each_item_that_was_not_heard_is_truncated() -> None:
 
 def test_an_answer_is_timed_from_the_end_of_the_callers_speech() -> None:
     scene = ready()
-    assert scene.hear(SPEECH_STOPPED) == [Note(CallerPaused(scene.now))]
+    assert scene.hear(SPEECH_STOPPED) == [TellCaller(SpeechSign.STOPPED), Note(CallerPaused(scene.now))]
     scene.now = LoopTime(scene.now + 0.25)
     assert scene.hear(created("r1"), delta("r1", "i1", 20), delta("r1", "i1", 20)) == [
         Note(AnswerBegan(scene.now, 0.25))

@@ -75,7 +75,7 @@ async def daemon_stops(stage: Stage) -> None:
     ("act", "reason"),
     [
         (hangs_up, EndReason.CALLER_HUNG_UP),
-        (closes_without_a_stop, EndReason.CALLER_HUNG_UP),
+        (closes_without_a_stop, EndReason.CALLER_CLOSED),
         (vanishes, EndReason.CALLER_LOST),
         (model_leaves, EndReason.MODEL_LEFT),
         (model_vanishes, EndReason.MODEL_LOST),

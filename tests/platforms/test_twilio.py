@@ -165,6 +165,7 @@ def test_a_call_in_neutral_words() -> None:
             caller="+15550100",
             callee="+15550199",
             parameters={"CallSid": CALL, "ticket": "9f2c"},
+            block=Ms(40),
         ),
         CallerAudio(SOUND, Ms(118)),
         KeysPressed("4"),
@@ -182,7 +183,8 @@ def test_a_start_with_nothing_optional() -> None:
         '{"event":"start","streamSid":"MZ1","start":{"callSid":"CA1",'
         '"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":"8000","channels":"1"}}}'
     )
-    assert TwilioDialect().parse(text) == CallStarted(platform_call_id="CA1", stream_id="MZ1", media=MULAW_8K)
+    started = CallStarted(platform_call_id="CA1", stream_id="MZ1", media=MULAW_8K, block=Ms(40))
+    assert TwilioDialect().parse(text) == started
 
 
 @pytest.mark.parametrize(
@@ -308,7 +310,7 @@ def test_playing_before_the_start_is_our_fault() -> None:
     """There is no stream to name yet."""
     dialect = TwilioDialect()
     with pytest.raises(LocalProtocolError, match="play before start"):
-        dialect.play([b"\xff"], None)
+        dialect.play([b"\xff"], None, last=False)
     with pytest.raises(LocalProtocolError, match="clear before start"):
         dialect.clear()
 
@@ -318,9 +320,9 @@ def test_frames_are_played_in_order_and_marked_behind() -> None:
     frames = [bytes([code]) * 160 for code in (0xFF, 0x7F)]
     sounds = [OutboundMedia(streamSid=SID, media=OutboundPayload(payload=frame)) for frame in frames]
     mark = OutboundMark(streamSid=SID, mark=MarkDetail(name="r1:40"))
-    assert begun().play(frames, "r1:40") == [*map(render, sounds), render(mark)]
-    assert begun().play(frames, None) == [*map(render, sounds)]
-    assert begun().play([], "r1:40") == [render(mark)]
+    assert begun().play(frames, "r1:40", last=False) == [*map(render, sounds), render(mark)]
+    assert begun().play(frames, None, last=True) == [*map(render, sounds)]
+    assert begun().play([], "r1:40", last=True) == [render(mark)]
 
 
 def test_clearing() -> None:
@@ -333,7 +335,7 @@ def test_a_stream_name_cannot_break_out_of_its_string() -> None:
     dialect = TwilioDialect()
     name = 'a"},"x":"\\\u2028\u00e9'
     dialect.parse(START.replace(SID, json.dumps(name)[1:-1]))
-    assert [parse_bridge_message(text) for text in [*dialect.play([b"\xff"], "m"), *dialect.clear()]] == [
+    assert [parse_bridge_message(text) for text in [*dialect.play([b"\xff"], "m", last=True), *dialect.clear()]] == [
         OutboundMedia(streamSid=name, media=OutboundPayload(payload=b"\xff")),
         OutboundMark(streamSid=name, mark=MarkDetail(name="m")),
         Clear(streamSid=name),
