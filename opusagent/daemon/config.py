@@ -5,7 +5,7 @@ Names of files and directories that are not absolute are taken from the daemon's
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 import attrs
@@ -18,17 +18,22 @@ from opusagent.daemon.config_values import (
     PublicUrl,
     Secret,
     ServerPath,
+    Token,
     Words,
+    WrongValue,
     between,
     is_loopback,
     is_plain,
     reason,
+    shown,
+    tokens_in,
 )
 from opusagent.errors import ConfigError
 
 __all__ = [
     "EMBEDDED_BACKEND",
     "Agent",
+    "AudioCodes",
     "Config",
     "Limits",
     "Listen",
@@ -81,6 +86,48 @@ class Twilio:
     insecure: bool = False
 
 
+AudioCodesFormat = Literal[
+    "raw/lpcm16_24",
+    "raw/lpcm16",
+    "raw/lpcm16_8",
+    "raw/mulaw",
+    "wav/lpcm16_24",
+    "wav/lpcm16",
+    "wav/lpcm16_8",
+    "wav/mulaw",
+]
+AUDIOCODES_FORMATS: Final[tuple[AudioCodesFormat, ...]] = get_args(AudioCodesFormat)
+
+
+@attrs.frozen
+class AudioCodes:
+    """`[audiocodes]`: where VoiceAI Connect dials, what it must show, and how a call with it goes.
+
+    `formats` are taken in this order. `lead_ms` is how far we may be ahead of the caller's ear, `resume_seconds` how
+    long a call whose socket broke waits for the platform to come back.
+    """
+
+    path: ServerPath = "/audiocodes"
+    tokens: tuple[Secret, ...] = ()
+    insecure: bool = False
+    formats: tuple[AudioCodesFormat, ...] = AUDIOCODES_FORMATS
+    lead_ms: int = 400
+    resume_seconds: float = 30.0
+
+
+@attrs.frozen
+class _AudioCodesTable:
+    """`[audiocodes]` as the file has it: tokens here, or in a file of their own."""
+
+    path: ServerPath = "/audiocodes"
+    tokens: tuple[Token, ...] = ()
+    tokens_file: Path | None = None
+    insecure: bool = False
+    formats: tuple[AudioCodesFormat, ...] = AUDIOCODES_FORMATS
+    lead_ms: Annotated[int, between(100, 5000)] = 400
+    resume_seconds: Annotated[float, between(0, 300)] = 30.0
+
+
 @attrs.frozen
 class Agent:
     """`[agent]`: who the model is. With a `greeting` it speaks first."""
@@ -111,6 +158,7 @@ class Config:
     server: Server = Server()
     realtime: Realtime = Realtime()
     twilio: Twilio | None = None
+    audiocodes: AudioCodes | None = None
     agent: Agent = Agent()
     recording: Recording | None = None
     limits: Limits = Limits()
@@ -130,6 +178,7 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "server": Server,
     "realtime": _RealtimeTable,
     "twilio": Twilio,
+    "audiocodes": _AudioCodesTable,
     "agent": Agent,
     "recording": Recording,
     "limits": Limits,
@@ -142,7 +191,14 @@ _NO_AUTHENTICATION: Final = (
     f"with `listen` in [server] at {_A_LOOPBACK_ADDRESS}, at twilio.insecure"
 )
 
-_WHILE_INSECURE: Final = "while `insecure = true` under [twilio] lets anybody call without authentication"
+_NO_TOKENS: Final = (
+    "nobody could call: set `tokens` or `tokens_file` to what VoiceAI Connect sends as its bearer token, "
+    f"or `insecure = true` with `listen` at {_A_LOOPBACK_ADDRESS}, at audiocodes.tokens"
+)
+
+_TOKENS_AND_INSECURE: Final = (
+    "`insecure` is true, so that `tokens` would not be asked for: remove one of the two, at audiocodes.insecure"
+)
 
 _NO_KEY: Final = (
     "`url` is on another machine and there is no key for it: set `api_key_file` under [realtime], or "
@@ -185,13 +241,14 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     server = reader.read("server", Server)
     realtime = _realtime(reader, environ)
     twilio = reader.read_if_there("twilio", Twilio)
+    audiocodes = _audiocodes(reader)
     agent = reader.read("agent", Agent)
     recording = reader.read_if_there("recording", Recording)
     limits = reader.read("limits", Limits)
-    problems = [*reader.problems, *_platform_problems(server, twilio, reader.faulty)]
+    problems = [*reader.problems, *_platform_problems(server, twilio, audiocodes, reader.faulty)]
     if problems:
         raise ConfigError(problems)
-    return Config(server, realtime, twilio, agent, recording, limits)
+    return Config(server, realtime, twilio, audiocodes, agent, recording, limits)
 
 
 def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:
@@ -212,14 +269,58 @@ def _key_of_environment(environ: Mapping[str, str], problems: list[str]) -> Secr
     return Secret(key) if key else None
 
 
-def _platform_problems(server: Server, twilio: Twilio | None, faulty: Collection[str]) -> list[str]:
+def _audiocodes(reader: TableReader) -> AudioCodes | None:
+    """The platform with all its tokens."""
+    table = reader.read_if_there("audiocodes", _AudioCodesTable)
+    if table is None:
+        return None
+    tokens = tuple(map(Secret, table.tokens))
+    if table.tokens_file is not None:
+        try:
+            tokens += tokens_in(table.tokens_file)
+        except WrongValue as wrong:
+            reader.problems.append(f"`tokens_file` {wrong}, at audiocodes.tokens_file")
+            reader.faulty.add("audiocodes.tokens_file")
+    if not table.formats:
+        reader.problems.append("`formats` must name at least one format, at audiocodes.formats")
+    return AudioCodes(table.path, tokens, table.insecure, table.formats, table.lead_ms, table.resume_seconds)
+
+
+def _platform_problems(
+    server: Server, twilio: Twilio | None, audiocodes: AudioCodes | None, faulty: Collection[str]
+) -> list[str]:
     """What forbids taking calls from the platforms. Nothing is said of a value that is itself wrong."""
-    if twilio is None:
+    if twilio is None and audiocodes is None:
         return [_NO_PLATFORM]
-    if "twilio.insecure" in faulty:
+    return [
+        *_twilio_problems(server, twilio, faulty),
+        *_audiocodes_problems(server, audiocodes, faulty),
+        *_path_problems(twilio, audiocodes),
+    ]
+
+
+def _twilio_problems(server: Server, twilio: Twilio | None, faulty: Collection[str]) -> list[str]:
+    if twilio is None or "twilio.insecure" in faulty:
         return []
-    if not twilio.insecure:
-        return [_NO_AUTHENTICATION]
-    if not server.listen.is_loopback:
-        return [f"`listen` must be {_A_LOOPBACK_ADDRESS} {_WHILE_INSECURE}, not {server.listen.host}, at server.listen"]
-    return []
+    return [_NO_AUTHENTICATION] if not twilio.insecure else _exposed(server, "twilio")
+
+
+def _audiocodes_problems(server: Server, audiocodes: AudioCodes | None, faulty: Collection[str]) -> list[str]:
+    if audiocodes is None or {"audiocodes.insecure", "audiocodes.tokens", "audiocodes.tokens_file"} & set(faulty):
+        return []
+    if audiocodes.insecure:
+        return [_TOKENS_AND_INSECURE] if audiocodes.tokens else _exposed(server, "audiocodes")
+    return [] if audiocodes.tokens else [_NO_TOKENS]
+
+
+def _path_problems(twilio: Twilio | None, audiocodes: AudioCodes | None) -> list[str]:
+    if twilio is None or audiocodes is None or twilio.path != audiocodes.path:
+        return []
+    return [f"`path` must not be {shown(audiocodes.path)}, which is twilio.path, at audiocodes.path"]
+
+
+def _exposed(server: Server, platform: str) -> list[str]:
+    if server.listen.is_loopback:
+        return []
+    why = f"while `insecure = true` under [{platform}] lets anybody call without authentication"
+    return [f"`listen` must be {_A_LOOPBACK_ADDRESS} {why}, not {server.listen.host}, at server.listen"]

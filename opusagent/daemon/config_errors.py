@@ -172,6 +172,25 @@ def _by_its_rules(value: object, kind: object) -> object:
     return structured
 
 
+def _strict_array(value: object, kind: object) -> tuple[object, ...]:
+    if not isinstance(value, list):
+        raise WrongValue(f"must be an array, not {shown(value)}")
+    member = get_args(kind)[0]
+    members: list[object] = _CONVERTER.structure(value, list[object])
+    return tuple(_member(each, member, place) for place, each in enumerate(members))
+
+
+def _member(value: object, kind: object, place: int) -> object:
+    try:
+        return _by_its_rules(value, kind) if _is_ruled(kind) else _strict_choice(value, kind)
+    except WrongValue as wrong:
+        raise WrongValue(f"has a member [{place}] that {wrong}") from None
+
+
+def _is_array(kind: object) -> bool:
+    return get_origin(kind) is tuple
+
+
 def _is_anything(kind: object) -> bool:
     return kind is object
 
@@ -200,6 +219,7 @@ def _strict_converter() -> cattrs.Converter:
     converter.register_structure_hook_func(_is_anything, _as_it_is)
     converter.register_structure_hook_func(_is_choice, _strict_choice)
     converter.register_structure_hook_func(_is_ruled, _by_its_rules)
+    converter.register_structure_hook_func(_is_array, _strict_array)
     return converter
 
 

@@ -17,6 +17,9 @@ import attrs
 EMBEDDED_BACKEND: Final = "local"
 """The `url` that means the backend inside this program."""
 
+SHORTEST_TOKEN: Final = 8
+"""Characters. What is shorter is tried out in an afternoon."""
+
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 _SHOWN_AT_MOST: Final = 60
 _KEY_FILE_AT_MOST: Final = 64 * 1024
@@ -133,6 +136,28 @@ def key_in(file: Path) -> Secret:
     return Secret(text)
 
 
+def token(text: str) -> str:
+    """A bearer token: what fits behind `Authorization: Bearer`, and is not guessed. It is never shown."""
+    if not is_plain(text) or len(text) < SHORTEST_TOKEN:
+        raise WrongValue(f"must be at least {SHORTEST_TOKEN} characters of plain ASCII without spaces")
+    return text
+
+
+def tokens_in(file: Path) -> tuple[Secret, ...]:
+    """The tokens that `file` holds, one a line; empty lines and lines that begin with `#` are passed over."""
+    try:
+        with file.open("rb") as opened:
+            lines = opened.read(_KEY_FILE_AT_MOST).decode("ascii", errors="replace").splitlines()
+    except (OSError, ValueError) as error:
+        raise WrongValue(f"names {file}, which cannot be read: {reason(error)}") from error
+    tokens = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not tokens:
+        raise WrongValue(f"names {file}, which holds no token")
+    if not all(is_plain(each) and len(each) >= SHORTEST_TOKEN for each in tokens):
+        raise WrongValue(f"names {file}, where a line is no token of at least {SHORTEST_TOKEN} plain characters")
+    return tuple(map(Secret, tokens))
+
+
 def is_plain(text: str) -> bool:
     """Whether `text` is printable ASCII without spaces, fit for a header."""
     return all("!" <= character <= "~" for character in text)
@@ -203,3 +228,4 @@ Words = Annotated[str, words]
 PublicUrl = Annotated[str, public_url]
 BackendUrl = Annotated[str, backend_url]
 ServerPath = Annotated[str, path_on_this_server]
+Token = Annotated[str, token]

@@ -3,7 +3,8 @@
 import secrets
 import signal
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,21 +18,24 @@ from structlog.typing import FilteringBoundLogger
 from opusagent.audio.media import MediaFormat
 from opusagent.call.bell import Bell
 from opusagent.call.call import Limits, Profile, run_call, watch_nothing
-from opusagent.call.caller import answer
+from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
 from opusagent.call.moments import Moment
 from opusagent.call.recorder import Disk, Recorder
 from opusagent.call.report import CallReport, to_json
-from opusagent.daemon.config import Config
+from opusagent.call.seat import CallerSeat
+from opusagent.daemon.config import AudioCodes, Config
 from opusagent.daemon.site import Reception, Room
-from opusagent.errors import GOING_AWAY, PeerGone, PeerStalled, RemoteProtocolError
+from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, PeerStalled, RemoteProtocolError
 from opusagent.net.limits import MODEL
 from opusagent.net.listener import bound_port, open_listeners, serve
 from opusagent.net.message_socket import MessageSocket
 from opusagent.net.sockets import connect
+from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
+from opusagent.platforms.dialect import CallResumed, Dialect
 from opusagent.platforms.twilio import TwilioDialect
 from opusagent.realtime.settings import model_format, session_update
-from opusagent.units import CallId
+from opusagent.units import CallId, Ms
 
 log: FilteringBoundLogger = structlog.get_logger()
 
@@ -78,6 +82,7 @@ class Daemon:
         self._recorder: Final = recorder
         self._observer: Final = observer
         self._calls: Final[dict[CallId, Ending]] = {}
+        self._seats: Final[dict[tuple[str, str], CallerSeat]] = {}
         self._connected = 0
         self._stopping = False
         self._gone: Final = Bell()
@@ -104,20 +109,64 @@ class Daemon:
         if self.room().is_full or self._stopping:
             await socket.close(GOING_AWAY, "no room")
             return
+        with self._slot():
+            caller = await self._answer(socket, TwilioDialect())
+            if isinstance(caller, CallResumed):
+                raise RemoteProtocolError("Twilio does not resume streams", close_code=POLICY_VIOLATION)
+            await self._call(caller, Limits(call_seconds=self._config.limits.call_seconds))
+
+    async def take_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
+        """One conversation, or one more socket for a conversation that goes on."""
+        platform = self._config.audiocodes or AudioCodes()
+        dialect = AudioCodesDialect(platform.formats, Ms(platform.lead_ms))
+        caller = await self._answer(socket, dialect)
+        if isinstance(caller, CallResumed):
+            await self._resume(caller, token, socket, dialect)
+            return
+        if self.room().is_full or self._stopping:
+            await socket.send(*dialect.hang_up("no room for a further call"))
+            return
+        name = (token, caller.started.platform_call_id)
+        if name in self._seats:
+            await socket.send(*dialect.hang_up("this conversation is already here"))
+            return
+        limits = Limits(call_seconds=self._config.limits.call_seconds, resume_seconds=platform.resume_seconds)
+        self._seats[name] = caller.seat
+        try:
+            with self._slot():
+                await self._call(caller, limits)
+        finally:
+            del self._seats[name]
+
+    async def _resume(self, call: CallResumed, token: str, socket: MessageSocket, dialect: AudioCodesDialect) -> None:
+        """Seat a socket that comes back for a call. Only with the token that the call came with."""
+        seat = self._seats.get((token, call.platform_call_id))
+        if seat is None:
+            log.warning("resume refused: no such conversation", platform_call=call.platform_call_id)
+            await socket.send(*dialect.hang_up("conversation not found"))
+            return
+        log.info("conversation resumed", platform_call=call.platform_call_id)
+        await seat.occupy(socket)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """One of `max_calls`."""
         self._connected += 1
         try:
-            await self._call(socket)
+            yield
         finally:
             self._connected -= 1
             self._gone.ring()
 
-    async def _call(self, socket: MessageSocket) -> None:
-        call_id = CallId(secrets.token_hex(8))
+    async def _answer(self, socket: MessageSocket, dialect: Dialect) -> Caller | CallResumed:
         try:
-            caller = await answer(socket, TwilioDialect())
-        except (PeerGone, PeerStalled, RemoteProtocolError) as failed:
-            log.warning("stream refused", call=call_id, error=str(failed))
+            return await answer(socket, dialect)
+        except (PeerStalled, RemoteProtocolError) as failed:
+            log.warning("stream refused", error=str(failed))
             raise
+
+    async def _call(self, caller: Caller, limits: Limits) -> None:
+        call_id = CallId(secrets.token_hex(8))
         started = datetime.now(UTC)
         ending = self._calls[call_id] = Ending()
         if self._stopping:
@@ -134,7 +183,7 @@ class Daemon:
                 self._recorder,
                 ending,
                 started=started,
-                limits=Limits(call_seconds=self._config.limits.call_seconds),
+                limits=limits,
                 watch=self._observer.on_moment,
             )
         finally:
@@ -184,7 +233,7 @@ async def run_daemon(
     daemon = Daemon(config, model_url, Recorder(directory, disk_threads()), observer or Observer())
     listen = config.server.listen
     listeners = await open_listeners(listen.host, listen.port)
-    site = Reception(config, daemon.room, daemon.take_twilio_call)
+    site = Reception(config, daemon)
     async with trio.open_nursery() as serving:
         await serving.start(serve, listeners, site)
         port = bound_port(listeners)

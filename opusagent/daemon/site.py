@@ -1,7 +1,8 @@
 """What the daemon's port answers: health, the platforms' webhooks, and the media streams that become calls."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -9,12 +10,20 @@ import trio
 
 from opusagent.daemon.config import Config
 from opusagent.errors import RemoteProtocolError
+from opusagent.net.auth import BearerTokens
 from opusagent.net.http import Request, Response, Upgrade
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.twiml import VoiceRequest, connect_stream
 
 RETRY_SECONDS: Final = "5"
 """What a platform that is refused for lack of room is told to wait."""
+
+
+INSECURE: Final = "insecure"
+"""Stands for the token of a peer that need not show one."""
+
+CONNECTIVITY: Final = b'{"type":"ac-bot-api","success":true}'
+"""What AudioCodes' Validate wants to read at the bot's address, exactly (AudioCodes Bot API, connectivity check)."""
 
 
 @attrs.frozen
@@ -30,27 +39,49 @@ class Room:
         return self.calls >= self.limit
 
 
+class Calls(Protocol):
+    """Who takes the calls."""
+
+    def room(self) -> Room:
+        """How many there are, and may be."""
+        ...
+
+    async def take_twilio_call(self, socket: MessageSocket) -> None:
+        """Carry a media stream to its end."""
+        ...
+
+    async def take_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
+        """Carry a conversation to its end, or hand the socket to the call that it resumes. `token` names the peer's."""
+        ...
+
+
 class Reception:
     """The site. Decides by path and method; a media stream is let in before the 101 or not at all."""
 
-    def __init__(
-        self, config: Config, room: Callable[[], Room], take_twilio_call: Callable[[MessageSocket], Awaitable[None]]
-    ) -> None:
+    def __init__(self, config: Config, calls: Calls) -> None:
         self._config: Final = config
-        self._room: Final = room
-        self._take_twilio_call: Final = take_twilio_call
-        self._routes: Final[Mapping[str, tuple[str, Callable[[Request], Response | Upgrade]]]] = {
-            "/healthz": ("GET", healthy),
-            "/twilio/voice": ("POST", self._twilio_voice),
-        } | ({config.twilio.path: ("GET", self._twilio_media)} if config.twilio else {})
+        self._calls: Final = calls
+        self._tokens: Final = BearerTokens(
+            token.reveal() for token in (config.audiocodes.tokens if config.audiocodes else ())
+        )
+        routes: dict[str, tuple[tuple[str, ...], Callable[[Request], Response | Upgrade]]] = {
+            "/healthz": (("GET", "HEAD"), healthy)
+        }
+        if config.twilio:
+            routes["/twilio/voice"] = (("POST",), self._twilio_voice)
+            routes[config.twilio.path] = (("GET", "HEAD"), self._twilio_media)
+        if config.audiocodes:
+            routes[config.audiocodes.path] = (("GET", "HEAD", "POST"), self._audiocodes)
+        self._routes: Final = routes
 
     async def answer(self, request: Request) -> Response | Upgrade:
         """The answer to `request`: 404 for a path that is not ours, 405 for a method that the path does not have."""
         await trio.lowlevel.checkpoint()
-        method, respond = self._routes.get(request.path, ("", nothing_here))
-        if method and request.method not in {method, "HEAD" if method == "GET" else method}:
-            body = f"{request.path} answers {method}, not {request.method}\n"
-            return Response(405, body.encode(), headers=(("allow", method),))
+        methods, respond = self._routes.get(request.path, ((request.method,), nothing_here))
+        if request.method not in methods:
+            allowed = ", ".join(methods)
+            body = f"{request.path} answers {allowed}, not {request.method}\n"
+            return Response(405, body.encode(), headers=(("allow", allowed),))
         return respond(request)
 
     def _twilio_voice(self, request: Request) -> Response:
@@ -65,11 +96,26 @@ class Reception:
         if not request.wants_websocket:
             body = b"this path carries Twilio Media Streams: connect with a WebSocket\n"
             return Response(426, body, headers=(("upgrade", "websocket"),))
-        room = self._room()
-        if room.is_full:
-            body = f"all {room.limit} calls are taken\n".encode()
-            return Response(503, body, headers=(("retry-after", RETRY_SECONDS),))
-        return Upgrade(self._take_twilio_call)
+        return self._refusal() or Upgrade(self._calls.take_twilio_call)
+
+    def _audiocodes(self, request: Request) -> Response | Upgrade:
+        """The vendor's check of the address (a plain request), or a conversation. Both need the token."""
+        insecure = self._config.audiocodes is not None and self._config.audiocodes.insecure
+        token = INSECURE if insecure else self._tokens.recognise(request.header("authorization"))
+        if token is None:
+            return Response(401, b"a bearer token is needed\n", headers=(("www-authenticate", "Bearer"),))
+        if not request.wants_websocket:
+            return Response(200, CONNECTIVITY, "application/json")
+        # Whether the socket brings a new call or resumes one is said behind the 101: a resume needs no room, its call
+        # has one, and a call too many is refused in the platform's own words.
+        return Upgrade(partial(self._calls.take_audiocodes_call, token))
+
+    def _refusal(self) -> Response | None:
+        room = self._calls.room()
+        if not room.is_full:
+            return None
+        body = f"all {room.limit} calls are taken\n".encode()
+        return Response(503, body, headers=(("retry-after", RETRY_SECONDS),))
 
 
 def healthy(request: Request) -> Response:

@@ -1,0 +1,34 @@
+"""Bearer tokens: which are recognised, and that no header makes the comparison fail."""
+
+import pytest
+
+from opusagent.net.auth import BearerTokens
+
+TOKENS = BearerTokens(["the old token", "the-new-token"])
+
+
+@pytest.mark.parametrize("header", ["Bearer the-new-token", "bearer the-new-token", "  Bearer   the-new-token  "])
+def test_a_token_is_recognised_however_its_scheme_is_written(header: str) -> None:
+    assert TOKENS.recognise(header) is not None
+
+
+def test_several_tokens_are_right_at_once_and_told_apart() -> None:
+    """A resume must show the token that its call came with, so they have names; the names are not the tokens."""
+    old, new = TOKENS.recognise("Bearer the old token"), TOKENS.recognise("Bearer the-new-token")
+    assert old is not None
+    assert new is not None
+    assert old != new
+    assert "token" not in old + new
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Bearer", "Bearer ", "the-new-token", "Basic the-new-token", "Bearer the-new-tokem", "Bearer \u00fcber", "Bearer \ud800", "Bearer " + "x" * 100_000],
+    ids=["none", "empty", "scheme", "blank", "bare", "basic", "nearly", "not ascii", "surrogate", "huge"],
+)  # fmt: skip
+def test_anything_else_is_not(header: str | None) -> None:
+    assert TOKENS.recognise(header) is None
+
+
+def test_without_tokens_nobody_is_recognised() -> None:
+    assert BearerTokens([]).recognise("Bearer ") is None
