@@ -186,7 +186,8 @@ def _branches(up: int, down: int) -> npt.NDArray[np.float64]:
     taps = np.zeros(len(places) + -len(places) % up)
     taps[: len(places)] = np.sinc(cutoff * places) * np.kaiser(len(places), _KAISER_BETA)
     branches = taps.reshape(-1, up)
-    return np.rint(branches * (2**_TAP_BITS / branches.sum(axis=0))) / 2**_TAP_BITS
+    rounded: npt.NDArray[np.float64] = np.rint(branches * (2**_TAP_BITS / branches.sum(axis=0)))
+    return rounded / 2**_TAP_BITS
 
 
 def _bands(branches: npt.NDArray[np.float64], down: int) -> npt.NDArray[np.float64]:

@@ -191,7 +191,7 @@ def _active_gain(words: Sound) -> float:
 
 
 def _loud(sound: Sound) -> npt.NDArray[np.bool_]:
-    powers = np.square(sound).reshape(-1, FRAME).mean(axis=1)
+    powers: Sound = np.square(sound).reshape(-1, FRAME).mean(axis=1)
     return powers > 10 ** ((SPEECH_DB - _SPEECH_RANGE_DB) / 10)
 
 
@@ -207,7 +207,7 @@ def _closed(loud: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 def _shaped(seconds: float, seed: int, gain: Callable[[Sound], Sound]) -> Sound:
     spectrum = np.fft.rfft(white(seconds, seed))
-    hertz = np.fft.rfftfreq(_samples(seconds), 1 / HZ_8K)
+    hertz = np.fft.rfftfreq(_samples(seconds), 1 / HZ_8K).astype(np.float64)
     return np.fft.irfft(spectrum * gain(hertz), _samples(seconds))
 
 

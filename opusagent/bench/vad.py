@@ -195,7 +195,8 @@ def chunk_truth(speech: Speech, chunks: int) -> npt.NDArray[np.bool_]:
     width = CHUNK_SAMPLES * HZ_8K // RATE
     shift = -delay * HZ_8K // 1000
     lined_up = np.concatenate((np.zeros(shift, np.bool_), samples))[: chunks * width].reshape(-1, width)
-    return lined_up.mean(axis=1) > 0.5
+    share: npt.NDArray[np.float64] = lined_up.mean(axis=1)
+    return share > 0.5
 
 
 def _events(found: npt.NDArray[np.float64]) -> Iterator[tuple[Ms, SpeechEvent]]:

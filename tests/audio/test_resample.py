@@ -29,7 +29,7 @@ def by_the_textbook(samples: npt.NDArray[np.int16], source: Hz, target: Hz) -> n
     reach = 30 * max(up, down)
     places = np.arange(-reach, reach + 1) / max(up, down)
     taps = np.sinc(0.9075 * places) * np.kaiser(2 * reach + 1, 8.7)
-    return np.convolve(stuffed, taps * (up / taps.sum()))[: len(stuffed) : down]
+    return np.convolve(stuffed, taps * (up / taps.sum()))[: len(stuffed) : down].astype(np.float64)
 
 
 @pytest.mark.parametrize(("source", "target"), DIRECTIONS)

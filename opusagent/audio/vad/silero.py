@@ -77,8 +77,8 @@ def _extended(chunks: Floats, rows: Floats) -> Floats:
 
 def _spectra(weights: Weights, extended: Floats) -> Floats:
     """Four magnitude spectra of each row: (streams, 4, 129)."""
-    parts = _stretches(extended, _FRAME, _HOP) @ weights.stft
-    power = np.square(parts[:, :_BINS])
+    parts: Floats = _stretches(extended, _FRAME, _HOP) @ weights.stft
+    power: Floats = np.square(parts[:, :_BINS])
     power += np.square(parts[:, _BINS:])
     return np.sqrt(power, out=power).reshape(len(extended), -1, _BINS)
 
