@@ -46,8 +46,9 @@ class Endpoint:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
+            (host or "").encode("idna")
         except ValueError as error:
-            raise ConfigError([f"{url!r} is not a URL: {error}"]) from None
+            raise ConfigError([f"{url!r} cannot be dialled: {error}"]) from None
         if parts.scheme not in {"ws", "wss"} or not host or "@" in parts.netloc:
             raise ConfigError([f"{url!r} cannot be dialled: write ws://host[:port]/path or wss://host[:port]/path"])
         tls = parts.scheme == "wss"

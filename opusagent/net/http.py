@@ -286,9 +286,9 @@ async def _hold(granted: Upgrade, stream: trio.abc.Stream, accepted: Accepted, p
                     plumbing.cancel_scope.cancel()
             outside.cancel_scope.cancel()
     except* (PeerGone, PeerStalled) as left:
-        log.debug("a peer left", peer=peer, why=str(left.exceptions[0]))
+        log.debug("a peer left", peer=peer, why=_why(left))
     except* RemoteProtocolError as broken:
-        log.warning("a peer broke the protocol", peer=peer, why=str(broken.exceptions[0]))
+        log.warning("a peer broke the protocol", peer=peer, why=_why(broken))
     await trio.lowlevel.checkpoint()
 
 
@@ -321,6 +321,10 @@ def _close_code(error: BaseException) -> int:
     if broken:
         return broken[0]
     return GOING_AWAY if any(isinstance(cause, trio.Cancelled) for cause in causes) else NORMAL_CLOSURE
+
+
+def _why(error: BaseException) -> str:
+    return "; ".join(str(cause) for cause in _leaves(error))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

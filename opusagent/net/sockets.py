@@ -155,7 +155,7 @@ def _translated(authority: str) -> Generator[None]:
         yield
     except ssl.SSLError as error:
         raise PeerRefused(f"{authority}: TLS failed: {error}") from error
-    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that DNS cannot hold
+    except OSError as error:
         raise PeerRefused(f"{authority} cannot be reached: {_told(error)}") from error
     except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
         raise PeerRefused(f"{authority} broke the connection while it was opened: {_told(error)}") from error
@@ -382,6 +382,9 @@ class _Connection(WebSocketConnection):
             # No close frame was received: this is how wsproto tells that it could not parse what was.
             raise self._fault_of_theirs(event.reason or "broken WebSocket framing", int(event.code))
         self._parting.set()
+        if self._wsproto.state is ConnectionState.CLOSED:
+            async with self._stream_lock:  # both closed at once: a server closes the stream next, so let ours out first
+                await trio.lowlevel.checkpoint()
         await super()._handle_close_connection_event(event)
 
 

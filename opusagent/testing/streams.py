@@ -58,10 +58,10 @@ class MemoryStream(trio.abc.HalfCloseableStream):
         while True:
             if pipe.abandoned or pipe.ended:
                 raise self._broken()
-            room = pipe.window - len(pipe.held)
-            pipe.held += rest[:room]
-            rest = rest[room:]
-            self._changed.unpark_all()
+            if room := pipe.window - len(pipe.held):
+                pipe.held += rest[:room]
+                rest = rest[room:]
+                self._changed.unpark_all()
             if not rest:
                 return
             await self._changed.park()
