@@ -5,6 +5,9 @@ media time, so that a gap on the line is a gap on the tape. The model's audio is
 hears it, and what a barge-in discarded is not on the tape. Audio is handed to the platform a little before it is
 heard, so the last `HOLD` is kept in memory, where a cut can still reach it, and everything older is appended to the
 file. Each append is followed by a rewrite of the header: at most `HOLD` and one `INTERVAL` are lost with the process.
+
+A caller's line that stalls delivers everything later and at once, with the media time at which it was said. Its place
+on the tape is kept free for `LATE`, so that the two channels still belong together after it.
 """
 
 import os
@@ -29,6 +32,13 @@ INTERVAL: Final = 0.25
 
 SLACK: Final = 0.02
 """Audio that comes this near to the end of what is there continues it: arrival is uneven, speech is not."""
+
+LATE: Final = 10.0
+"""Seconds that a caller's audio may be late: as long as a silent line may be before it is given up."""
+
+MOST_HELD: Final = 60.0
+"""Seconds of a channel that wait in memory for a disk. A disk that falls behind by more loses what comes then: it
+becomes silence of the same length and is told as a fault of the recording."""
 
 FINISH_SECONDS: Final = 2.0
 """How long the last append may take when the call is over."""
@@ -78,6 +88,7 @@ class Channel:
         self._rate: Final = rate
         self._samples = bytearray()
         self.written = 0
+        self.lost = 0
 
     @property
     def end(self) -> int:
@@ -86,14 +97,17 @@ class Channel:
 
     def place(self, pcm: Pcm16, at: float) -> None:
         """Put `pcm` at `at` seconds, behind everything that is there already."""
-        gap = int(at * self._rate) - self.end
+        if len(self._samples) > 2 * MOST_HELD * self._rate:
+            self.lost += len(pcm) // 2
+            return
+        gap = round(at * self._rate) - self.end
         if SLACK * self._rate < gap <= MAX_GAP * self._rate:
             self._samples += bytes(2 * gap)
         self._samples += pcm
 
     def cut(self, at: float) -> None:
         """Drop what lies beyond `at` seconds and is still in memory."""
-        keep = max(0, int(at * self._rate) - self.written)
+        keep = max(0, round(at * self._rate) - self.written)
         del self._samples[2 * keep :]
 
     def take_until(self, index: int) -> bytes:
@@ -134,13 +148,21 @@ class StereoTape:
         self._model.cut(now - self._opened)
 
     def take(self, now: LoopTime) -> bytes:
-        """Interleaved stereo of everything older than `HOLD`."""
-        return self._take_until(int((now - self._opened - HOLD) * self.rate))
+        """Interleaved stereo of everything older than `HOLD`, or of as much as cannot be expected to come any more."""
+        old = int((now - self._opened - HOLD) * self.rate)
+        if self._media_zero is None:
+            return self._take_until(old)
+        return self._take_until(min(old, max(self._caller.end, old - int(LATE * self.rate))))
 
     def take_rest(self, now: LoopTime) -> bytes:
         """Interleaved stereo of all that is left: the call ends at `now`."""
         self.cut(now)
         return self._take_until(max(self._caller.end, self._model.end))
+
+    @property
+    def lost_seconds(self) -> float:
+        """How much of either channel the disk was too slow for."""
+        return (self._caller.lost + self._model.lost) / self.rate
 
     def _take_until(self, index: int) -> bytes:
         return interleave(self._caller.take_until(index), self._model.take_until(index))
@@ -164,27 +186,30 @@ class WavFile:
     path: Path
     rate: Hz
     data_bytes: int = 0
-    _fd: int = -1
+    descriptor: int = -1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to close."""
+        return self.descriptor >= 0
 
     def create(self) -> None:
         """Make the directory and the file."""
-        self._fd = _open_new(self.path)
-        os.write(self._fd, header(2, self.rate, 0))
+        self.descriptor = _open_new(self.path)
+        os.write(self.descriptor, header(2, self.rate, 0))
 
     def append(self, block: bytes) -> None:
         """Write `block` behind the samples, then say so in the header."""
         view = memoryview(block)
         while view:
-            count = os.pwrite(self._fd, view, HEADER_BYTES + self.data_bytes)
+            count = os.pwrite(self.descriptor, view, HEADER_BYTES + self.data_bytes)
             self.data_bytes += count
             view = view[count:]
-        os.pwrite(self._fd, header(2, self.rate, self.data_bytes), 0)
+        os.pwrite(self.descriptor, header(2, self.rate, self.data_bytes), 0)
 
     def close(self) -> None:
-        """Have it on the disk, and let go of it. A file that could not be made has nothing to close."""
-        fd, self._fd = self._fd, -1
-        if fd < 0:
-            return
+        """Have it on the disk, and let go of it."""
+        fd, self.descriptor = self.descriptor, -1
         try:
             os.fsync(fd)
         finally:
@@ -218,17 +243,22 @@ class Pen:
     async def write(self) -> None:
         """Append what is old enough, time and again; when cancelled, append the rest within `FINISH_SECONDS`."""
         try:
-            with trio.move_on_after(FINISH_SECONDS, shield=True):
+            with trio.move_on_after(FINISH_SECONDS, shield=True) as start:
                 await self._do("recording could not be started", self.file.create)
+            self._check(start, "recording could not be started")
             while True:
                 await trio.sleep(INTERVAL)
                 self._waiting += self.tape.take(LoopTime(trio.current_time()))
                 await self._append()
         finally:
-            with trio.move_on_after(FINISH_SECONDS, shield=True):
+            with trio.move_on_after(FINISH_SECONDS, shield=True) as finish:
                 self._waiting += self.tape.take_rest(LoopTime(trio.current_time()))
                 await self._append()
-                await self._do("recording could not be finished", self.file.close)
+                if self.file.is_open:
+                    await self._do("recording could not be finished", self.file.close)
+            self._check(finish, "recording could not be finished")
+            if self.tape.lost_seconds:
+                self._fail(f"recording has gaps: the disk was too slow for {self.tape.lost_seconds:.1f} s of audio")
 
     async def _append(self) -> None:
         # A cancelled append has either not begun or is complete: a disk's thread is not abandoned. So a block waits
@@ -242,10 +272,17 @@ class Pen:
         try:
             await self.disk(work)
         except OSError as error:
-            # Said once: what follows the first fault is its consequence.
-            if self.recording.fault is None:
-                log.warning(trouble, path=str(self.recording.path), error=str(error))
-            self.recording.fault = self.recording.fault or f"{trouble}: {error}"
+            self._fail(f"{trouble}: {error}")
+
+    def _check(self, patience: trio.CancelScope, trouble: str) -> None:
+        if patience.cancelled_caught:
+            self._fail(f"{trouble}: the disk took more than {FINISH_SECONDS:g} s")
+
+    def _fail(self, fault: str) -> None:
+        # Said once: what follows the first fault is its consequence.
+        if self.recording.fault is None:
+            log.warning("recording failed", path=str(self.recording.path), fault=fault)
+            self.recording.fault = fault
 
 
 @attrs.frozen
