@@ -13,7 +13,7 @@ from opusagent.call.report import CallReport, page, tell
 from opusagent.daemon.config import Agent, Config, Listen, Realtime, Recording, Server, Twilio
 from opusagent.daemon.server import Observer, run_daemon
 from opusagent.demo.ear import likeness
-from opusagent.demo.speech import load
+from opusagent.demo.speech import WORDS, load
 from opusagent.local.server import serve_local
 from opusagent.net.limits import MODEL
 from opusagent.net.sockets import connect
@@ -21,12 +21,6 @@ from opusagent.testing.twilio_caller import ScriptedTwilioCaller
 from opusagent.units import CallId, LoopTime, Ms, Mulaw
 
 GREETING: Final = "Hello, this is the parrot. I say what you say."
-WORDS: Final = {
-    "appointment": "Hello, I would like to book an appointment for Tuesday, please.",
-    "opening_hours": "Could you tell me your opening hours, and whether you are open on Saturday mornings?",
-    "interruption": "Sorry, wait a moment.",
-    "goodbye": "Thank you, goodbye.",
-}
 
 ALIKE: Final = 0.5
 """The likeness from which on an answer counts as heard. The parrot's own words come back with 0.9 and more."""

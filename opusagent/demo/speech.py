@@ -8,7 +8,15 @@ from opusagent.audio.wav import parse_wav
 from opusagent.errors import RemoteProtocolError
 from opusagent.units import HZ_8K, Mulaw
 
-UTTERANCES: Final = ("appointment", "opening_hours", "interruption", "goodbye")
+WORDS: Final = {
+    "appointment": "Hello, I would like to book an appointment for Tuesday, please.",
+    "opening_hours": "Could you tell me whether you are open on Saturday mornings?",
+    "interruption": "Sorry, wait a moment.",
+    "goodbye": "Thank you, goodbye.",
+}
+"""What is said in each recording."""
+
+UTTERANCES: Final = tuple(WORDS)
 """The names that `load` knows."""
 
 

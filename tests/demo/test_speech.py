@@ -8,7 +8,7 @@ import pytest
 
 from opusagent.audio.g711 import mulaw_decode
 from opusagent.audio.pcm import samples_of
-from opusagent.demo.speech import UTTERANCES, load
+from opusagent.demo.speech import UTTERANCES, WORDS, load
 from opusagent.units import HZ_8K, ms_of_samples
 
 
@@ -21,10 +21,12 @@ def levels(name: str) -> list[float]:
 
 def test_every_recording_beside_the_notice_has_a_name_and_is_named_in_the_notice() -> None:
     folder = resources.files("opusagent.demo") / "speech"
-    notice = (folder / "NOTICE").read_text()
+    notice = (folder / "NOTICE").read_text().splitlines()
     recordings = {file.name for file in folder.iterdir() if file.name.endswith(".wav")}
     assert recordings == {f"{name}.wav" for name in UTTERANCES}
-    assert all(f"\n{recording} " in notice for recording in recordings)
+    assert {
+        line.partition(".wav")[0]: line.partition(".wav")[2].strip() for line in notice if ".wav  " in line[:20]
+    } == WORDS
 
 
 def test_an_unknown_name_is_not_found() -> None:
