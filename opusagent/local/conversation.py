@@ -3,7 +3,7 @@
 An item as events show it holds no audio; only `conversation.item.retrieve` brings the audio along.
 """
 
-from itertools import count
+from collections import Counter
 from typing import Final
 
 import attrs
@@ -35,18 +35,19 @@ ITEM_TYPES: Final = ("message", "function_call", "function_call_output", "mcp_ap
 
 @attrs.define
 class Names:
-    """Gives ids that are unique within a session, and across sessions as far as `tag` is."""
+    """Gives ids, numbered within their kind: unique in a session, and across sessions as far as `tag` is."""
 
     tag: str
-    _numbers: "count[int]" = attrs.field(factory=count, init=False)
+    _given: Counter[str] = attrs.field(factory=Counter[str], init=False)
 
     def new(self, kind: str) -> str:
         """The next id.
 
         >>> Names("a1").new("item")
-        'item_a1_00000'
+        'item_a1_0001'
         """
-        return f"{kind}_{self.tag}_{next(self._numbers):05d}"
+        self._given[kind] += 1
+        return f"{kind}_{self.tag}_{self._given[kind]:04d}"
 
 
 @attrs.define(eq=False)
@@ -166,7 +167,7 @@ class Conversation:
 def entry_from_client(item: Item, item_id: str, media: MediaFormat) -> Entry:
     """What `conversation.item.create` puts in; `media` is how its audio is written. Raises `Refusal`."""
     _check_item(item)
-    audio = bytearray(b"".join(part.audio or b"" for part in item.content))
+    audio = bytearray(b"".join(part.audio or b"" for part in item.content if part.type == "input_audio"))
     if len(audio) % media.bytes_per_sample:
         raise Refusal("invalid_value", "The audio does not hold whole samples.", param="item.content[0].audio")
     content = tuple(attrs.evolve(part, audio=None) for part in item.content)

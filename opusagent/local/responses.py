@@ -9,7 +9,7 @@ import attrs
 from opusagent.local.answers import Answer, Pace, Step, input_usage, spoken_steps, unspoken_item, written_steps
 from opusagent.local.conversation import Conversation, Entry, Names, entry_from_client
 from opusagent.local.refusals import Refusal
-from opusagent.local.settings import check_format, check_modalities, input_of, media_of, output_of
+from opusagent.local.settings import check_format, check_modalities, check_token_limit, input_of, media_of, output_of
 from opusagent.local.voices import Cue, Voice
 from opusagent.realtime.events import (
     AudioOutput,
@@ -43,6 +43,11 @@ class Responses:
     def speaking(self) -> bool:
         """Whether a response is active in the default conversation."""
         return any(answer.conversation is not None for answer in self._active)
+
+    @property
+    def active(self) -> Sequence[str]:
+        """The ids of all of them."""
+        return [answer.response.id for answer in self._active]
 
     @property
     def next_due(self) -> LoopTime | None:
@@ -148,6 +153,7 @@ def _check_options(wanted: ResponseOptions) -> None:
     if wanted.conversation not in {None, "auto", "none"}:
         raise Refusal("invalid_value", "Supported values are 'auto' and 'none'.", param="response.conversation")
     check_modalities(wanted.output_modalities, "response.output_modalities")
+    check_token_limit(wanted.max_output_tokens, "response.max_output_tokens")
     if wanted.audio is not None and wanted.audio.output is not None:
         check_format(wanted.audio.output.format, "response.audio.output.format")
     _check_metadata(wanted.metadata or {})

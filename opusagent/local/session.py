@@ -156,6 +156,11 @@ class LocalSession:
         return self._named(self._advance(now))
 
     @property
+    def active(self) -> Sequence[str]:
+        """The ids of the responses under way."""
+        return self._responses.active
+
+    @property
     def _expiry(self) -> LoopTime:
         return LoopTime(self.opened + SESSION_SECONDS)
 

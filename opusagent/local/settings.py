@@ -93,6 +93,7 @@ def check_update(current: Session, update: Session, *, voice_used: bool) -> None
     if update.model is not None and update.model != current.model:
         raise Refusal("invalid_value", "The model is fixed when the session is opened.", param="session.model")
     check_modalities(update.output_modalities, "session.output_modalities")
+    check_token_limit(update.max_output_tokens, "session.max_output_tokens")
     audio = update.audio or SessionAudio()
     if audio.input is not None:
         check_format(audio.input.format, "session.audio.input.format")
@@ -125,6 +126,14 @@ def check_modalities(wanted: tuple[str, ...] | None, path: str) -> None:
     """Either audio or text, never both, never neither. Raises `Refusal`."""
     if wanted is not None and wanted not in MODALITIES:
         raise Refusal("invalid_value", "Supported combinations are ['audio'] and ['text'].", param=path)
+
+
+def check_token_limit(wanted: int | str | None, path: str) -> None:
+    """A positive number of tokens, or "inf". Raises `Refusal`."""
+    if isinstance(wanted, str) and wanted != "inf":
+        raise Refusal("invalid_value", "Expected an integer or 'inf'.", param=path)
+    if isinstance(wanted, int) and wanted < 1:
+        raise Refusal("integer_below_min_value", f"Expected a value >= 1, but got {wanted} instead.", param=path)
 
 
 def media_of(wanted: AudioFormat | None) -> MediaFormat:
