@@ -34,5 +34,5 @@ def test_a_bridge_says_client_events(events: list[ClientEvent]) -> None:
 
 @pytest.mark.parametrize("kind", [InputAudioBufferAppend, SessionUpdate, ConversationItemCreate, UnknownEvent])
 def test_any_kind_of_event_may_come(kind: type[ClientEvent | UnknownEvent]) -> None:
-    quick = settings(phases=[Phase.generate])
+    quick = settings(phases=[Phase.generate], max_examples=5000)
     assert isinstance(find(client_events(), lambda event: isinstance(event, kind), settings=quick), kind)

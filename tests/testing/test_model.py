@@ -5,8 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-import trio.lowlevel
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from opusagent.audio.media import MULAW_8K
 from opusagent.errors import PeerGone, RemoteProtocolError
@@ -68,7 +67,7 @@ async def test_it_keeps_everything_with_its_time_and_joins_the_audio(autojump_cl
         await trio.sleep(2)
         await bridge.send(render_append(b"cd"), '{"type":"new.event"}')
         assert await model.expect_audio(4) == b"abcd"
-        await trio.lowlevel.checkpoint()
+        await wait_all_tasks_blocked()
         assert model.heard == [
             Heard(LoopTime(begin), InputAudioBufferAppend(audio=b"ab")),
             Heard(LoopTime(begin + 2), InputAudioBufferAppend(audio=b"cd")),
