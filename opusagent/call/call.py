@@ -9,6 +9,7 @@ The caller is heard from the first moment: the model is dialled inside the talk,
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -17,11 +18,13 @@ import structlog
 import trio
 
 from opusagent.audio.media import PCM16_24K, MediaFormat
+from opusagent.audio.vad.hysteresis import SpeechEvent, SpeechStopped
 from opusagent.call.caller import Caller
 from opusagent.call.downlink import Downlink, hear_model, tell_caller
 from opusagent.call.ending import Ending
-from opusagent.call.moments import AnswerBegan, LineBack, LineLost, ModelReady, Moment
-from opusagent.call.playout import Playout
+from opusagent.call.hearing import Hearing
+from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, LineBack, LineLost, ModelReady, Moment
+from opusagent.call.playout import Batch, Playout
 from opusagent.call.reasons import MODEL_LEG, End, EndReason
 from opusagent.call.recorder import Recorder, Recording
 from opusagent.call.report import MOST_HAPPENINGS, AudioAccount, CallReport, Happening, tell
@@ -37,6 +40,7 @@ from opusagent.call.session import (
     TellCaller,
     TellModel,
 )
+from opusagent.call.turns import TurnLog
 from opusagent.call.uplink import Uplink, hear_caller, tell_model
 from opusagent.errors import INTERNAL_ERROR, PeerGone, PeerStalled, RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket
@@ -78,6 +82,16 @@ def watch_nothing(moment: Moment) -> None:
     """Nobody looks on while the call takes place."""
 
 
+@attrs.frozen
+class Exchange:
+    """What the calls of a process share: the way to the model, the recorder, its ears if it has any, who looks on."""
+
+    dial_model: DialModel
+    recorder: Recorder
+    hearing: Hearing | None = None
+    watch: Callable[[Moment], None] = watch_nothing
+
+
 class Call:
     """One call's parts, wired. `run_call` gives them their lifetime."""
 
@@ -87,8 +101,8 @@ class Call:
         caller: Caller,
         profile: Profile,
         recording: Recording,
+        exchange: Exchange,
         ending: Ending,
-        watch: Callable[[Moment], None],
     ) -> None:
         leg = caller.started.media
         self.call_id: Final = call_id
@@ -102,14 +116,16 @@ class Call:
         self.session: Final = Session(
             profile.opening, self.playout, instructions=profile.instructions, greeting=profile.greeting
         )
-        self.uplink: Final = Uplink(caller.started, profile.model_media, recording.tape)
-        self.downlink: Final = Downlink(self.playout, caller.dialect, recording.tape)
+        self.tap: Final = exchange.hearing.new_tap(leg.rate, self.on_ear) if exchange.hearing else None
+        self.uplink: Final = Uplink(caller.started, profile.model_media, recording.tape, self.tap)
+        self.downlink: Final = Downlink(self.playout, caller.dialect, recording.tape, self._on_batch)
         self.ready: Final = trio.Event()
         self._media: Final = profile.model_media
         self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
-        self._watch: Final = watch
+        self._watch: Final = exchange.watch
         self._story: list[Happening] = []
-        self._answers: list[float] = []
+        self._turns: Final = TurnLog()
+        self._answer_at: int | None = None
         self._ready_after: float | None = None
         self._unreadable = 0
         self._named = CallerNamed("", "", {})
@@ -181,13 +197,38 @@ class Call:
             )
 
     def _note(self, moment: Moment) -> None:
-        if isinstance(moment, AnswerBegan) and moment.waited is not None:
-            self._answers.append(round(moment.waited, 4))
-        if isinstance(moment, ModelReady):
-            self._ready_after = round(moment.at - self.began, 4)
+        at = round(moment.at - self.began, 4)
+        match moment:
+            case AnswerBegan():
+                self._answer_at = moment.position
+                self._turns.on_first_delta(at)
+            case CallerPaused():
+                self._turns.on_service_stopped(at)
+            case Interrupted(cuts=(first, *_)):
+                self._turns.on_cut(first.heard, first.total)
+            case ModelReady():
+                self._ready_after = at
+            case _:
+                pass
         if len(self._story) < MOST_HAPPENINGS:
             self._story.append(tell(moment, self.began))
         self._watch(moment)
+
+    def on_ear(self, event: SpeechEvent) -> None:
+        """Our own ears heard the caller begin or end to speak, at a media time that began with the first frame."""
+        if isinstance(event, SpeechStopped) and self.uplink.first_heard is not None:
+            self._turns.on_ear_stopped(round(self.uplink.first_heard - self.began + event.at / 1000, 4))
+
+    def _on_batch(self, batch: Batch) -> None:
+        """Frames go to the platform; perhaps the first ones of an answer."""
+        answer = self._answer_at
+        sent = sum(map(len, batch.frames))
+        if answer is None or answer >= batch.position + sent:
+            return
+        self._answer_at = None
+        ahead = self.playout.leg.ms_of(max(0, answer - batch.position)) / 1000
+        now = trio.current_time() - self.began
+        self._turns.on_first_sent(round(now, 4), round(batch.plays_at - self.began + ahead, 4))
 
     # -- what remains -------------------------------------------------------------------------------------------
 
@@ -208,8 +249,8 @@ class Call:
             end=end.reason,
             end_detail=end.detail,
             setup_seconds=self._ready_after,
-            answer_seconds=tuple(self._answers),
-            turns=counts.turns,
+            turns=self._turns.all(),
+            caller_turns=counts.turns,
             barge_ins=counts.barge_ins,
             audio=self._audio(now),
             line_gaps=tuple(self._gaps),
@@ -237,29 +278,30 @@ class Call:
         )
 
 
-async def run_call(  # noqa: PLR0913 - the whole of a call is named in one place
+async def run_call(
     call_id: CallId,
     caller: Caller,
     profile: Profile,
-    dial_model: DialModel,
-    recorder: Recorder,
+    exchange: Exchange,
     ending: Ending,
     *,
     started: datetime,
     limits: Limits,
-    watch: Callable[[Moment], None] = watch_nothing,
 ) -> CallReport:
     """Carry one call from the caller's first frame to the last sample on the tape.
 
     Returns when both sockets are closed and the recording is finished. Losing a leg, a limit or the daemon's end are
     ends with a reason in the report; so is a fault of ours, which is logged with its traceback and the call's id.
     """
-    async with recorder.open_tape(call_id, caller.started.media.rate, started) as recording:
-        call = Call(call_id, caller, profile, recording, ending, watch)
+    async with exchange.recorder.open_tape(call_id, caller.started.media.rate, started) as recording:
+        call = Call(call_id, caller, profile, recording, exchange, ending)
         async with trio.open_nursery() as plumbing:
-            seat = ModelSeat(dial_model, plumbing)
+            seat = ModelSeat(exchange.dial_model, plumbing)
             try:
-                await _talk(call, seat, limits)
+                with ExitStack() as attention:
+                    if exchange.hearing is not None and call.tap is not None:
+                        attention.enter_context(exchange.hearing.attend(call.tap))
+                    await _talk(call, seat, limits)
             finally:
                 caller.seat.vacate()
                 with trio.move_on_after(limits.goodbye_seconds, shield=True):

@@ -30,8 +30,9 @@ GARBAGE_LIMIT: Final = 20
 class Downlink:
     """One call's way down: the playout, the control messages before it, and the bell that wakes the sender."""
 
-    def __init__(self, playout: Playout, dialect: Dialect, tape: Tape) -> None:
+    def __init__(self, playout: Playout, dialect: Dialect, tape: Tape, on_batch: Callable[[Batch], None]) -> None:
         self.playout: Final = playout
+        self._on_batch: Final = on_batch
         self._dialect: Final = dialect
         self._tape: Final = tape
         self._control: deque[str] = deque()
@@ -75,6 +76,7 @@ class Downlink:
     def _play(self, batch: Batch) -> Sequence[str]:
         self.frames_sent += len(batch.frames)
         if batch.frames:
+            self._on_batch(batch)
             self._tape.play(decode(self.playout.leg, b"".join(batch.frames)), batch.plays_at)
         return self._dialect.play(batch.frames, batch.mark, last=batch.last)
 

@@ -15,7 +15,7 @@ class ModelReady:
 
 @attrs.frozen
 class CallerPaused:
-    """The model's service heard the end of the caller's speech."""
+    """The model's service said that the caller's speech ended, or our own ears did, where they decide."""
 
     at: LoopTime
 
@@ -30,10 +30,14 @@ class CallerSpoke:
 
 @attrs.frozen
 class AnswerBegan:
-    """The first audio of a response arrived, `waited` seconds after the caller's speech ended, if it answers one."""
+    """The first audio of a response arrived, `waited` seconds after the caller's speech ended, if it answers one.
+
+    `position` is where it begins on the playout's stream.
+    """
 
     at: LoopTime
     waited: float | None
+    position: int
 
 
 @attrs.frozen

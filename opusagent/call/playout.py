@@ -49,12 +49,13 @@ MARK_PATIENCE: Final = 1.0
 
 @attrs.frozen
 class Batch:
-    """Frames to send in one write, when the first of them will be heard, and the mark to set behind them.
+    """Frames to send in one write, where they lie on the stream, when they are heard, and the mark to set behind them.
 
     `last`: a response ends with them. There may be no frames, if that is known only after they were sent.
     """
 
     frames: Sequence[bytes]
+    position: int
     plays_at: LoopTime
     mark: str | None
     last: bool
@@ -158,7 +159,7 @@ class Playout:
         last = self._finished and not self._held
         if last:
             self._ended = self._sent
-        return Batch(frames, plays_at, self._next_mark(last=last), last)
+        return Batch(frames, self._sent - len(block), plays_at, self._next_mark(last=last), last)
 
     def next_due(self, now: LoopTime) -> LoopTime | None:
         """When `pop_due` has something next: now or later, None while nothing waits."""

@@ -240,25 +240,32 @@ class Pen:
     file: WavFile
     _waiting: bytes = b""
 
-    async def write(self) -> None:
-        """Append what is old enough, time and again; when cancelled, append the rest within `FINISH_SECONDS`."""
-        try:
-            with trio.move_on_after(FINISH_SECONDS, shield=True) as start:
-                await self._do("recording could not be started", self.file.create)
-            self._check(start, "recording could not be started")
-            while True:
-                await trio.sleep(INTERVAL)
-                self._waiting += self.tape.take(LoopTime(trio.current_time()))
-                await self._append()
-        finally:
-            with trio.move_on_after(FINISH_SECONDS, shield=True) as finish:
-                self._waiting += self.tape.take_rest(LoopTime(trio.current_time()))
-                await self._append()
-                if self.file.is_open:
-                    await self._do("recording could not be finished", self.file.close)
-            self._check(finish, "recording could not be finished")
-            if self.tape.lost_seconds:
-                self._fail(f"recording has gaps: the disk was too slow for {self.tape.lost_seconds:.1f} s of audio")
+    async def write(self, call: trio.CancelScope) -> None:
+        """Append what is old enough, time and again; when `call` is cancelled, the rest, within `FINISH_SECONDS`.
+
+        `call` is shielded: whoever cancels the call as a whole does not stop the pen before its last words.
+        """
+        with call:
+            try:
+                with trio.move_on_after(FINISH_SECONDS, shield=True) as start:
+                    await self._do("recording could not be started", self.file.create)
+                self._check(start, "recording could not be started")
+                while True:
+                    await trio.sleep(INTERVAL)
+                    self._waiting += self.tape.take(LoopTime(trio.current_time()))
+                    await self._append()
+            finally:
+                with trio.move_on_after(FINISH_SECONDS, shield=True) as finish:
+                    await self._finish()
+                self._check(finish, "recording could not be finished")
+
+    async def _finish(self) -> None:
+        self._waiting += self.tape.take_rest(LoopTime(trio.current_time()))
+        await self._append()
+        if self.file.is_open:
+            await self._do("recording could not be finished", self.file.close)
+        if self.tape.lost_seconds:
+            self._fail(f"recording has gaps: the disk was too slow for {self.tape.lost_seconds:.1f} s of audio")
 
     async def _append(self) -> None:
         # A cancelled append has either not begun or is complete: a disk's thread is not abandoned. So a block waits
@@ -319,9 +326,10 @@ class Recorder:
             return
         tape = StereoTape(rate, LoopTime(trio.current_time()))
         recording = Recording(tape, folder / "call.wav")
+        call = trio.CancelScope(shield=True)
         async with trio.open_nursery() as pen:
-            pen.start_soon(Pen(self.disk, tape, recording, WavFile(folder / "call.wav", rate)).write)
+            pen.start_soon(Pen(self.disk, tape, recording, WavFile(folder / "call.wav", rate)).write, call)
             try:
                 yield recording
             finally:
-                pen.cancel_scope.cancel()
+                call.cancel()

@@ -21,6 +21,7 @@ from opusagent.call.moments import (
     Moment,
 )
 from opusagent.call.reasons import EndReason
+from opusagent.call.turns import Turn
 from opusagent.units import CallId, LoopTime, Ms
 
 MOST_HAPPENINGS: Final = 2000
@@ -63,8 +64,8 @@ class CallReport:
     end: EndReason
     end_detail: str
     setup_seconds: float | None
-    answer_seconds: Sequence[float]
-    turns: int
+    turns: Sequence[Turn]
+    caller_turns: int
     barge_ins: int
     audio: AudioAccount
     line_gaps: Sequence[float]
@@ -125,15 +126,15 @@ def to_json(report: CallReport) -> bytes:
 def page(report: CallReport) -> str:
     """The report on one page, for people."""
     audio = report.audio
-    answers = report.answer_seconds
+    waits = [turn.waited for turn in report.turns if turn.waited is not None]
     ended = f"{report.end.value} ({report.end_detail})" if report.end_detail else report.end.value
-    slowest = f", slowest answer {max(answers) * 1000:.0f} ms" if answers else ""
+    slowest = f", longest wait {max(waits) * 1000:.0f} ms from mouth to ear" if waits else ""
     fault = f" ({report.recording_fault})" if report.recording_fault else ""
     lines = (
         f"call {report.call_id}  {report.started:%Y-%m-%d %H:%M:%S %Z}  {report.seconds:.1f} s",
         f"  from {report.caller or 'unknown'} to {report.callee or 'unknown'}, platform call {report.platform_call_id}",
         f"  ended: {ended}",
-        f"  turns {report.turns}, barge-ins {report.barge_ins}, answers {len(answers)}{slowest}",
+        f"  the caller spoke {report.caller_turns} times, {report.barge_ins} barge-ins, {len(waits)} answers{slowest}",
         f"  caller: {audio.caller_received} ms = {audio.model_appended} sent on + {audio.caller_dropped} dropped",
         "  model: {model_pushed} ms = {model_heard} heard + {model_discarded} cut + {model_held} left".format_map(
             attrs.asdict(audio)

@@ -230,12 +230,13 @@ class Session:
         response = ResponseId(event.response_id)
         if response in self._muted:
             return ()
+        position = self.playout.pushed
         self.playout.push(ItemId(event.item_id), event.content_index, event.delta)
         if response not in self._silent:
             return ()
         self._silent.discard(response)
         paused, self._caller_paused = self._caller_paused, None
-        return (Note(AnswerBegan(now, None if paused is None else now - paused)),)
+        return (Note(AnswerBegan(now, None if paused is None else now - paused, position)),)
 
     def _on_response_created(self, event: ResponseCreated) -> None:
         self._active = ResponseId(event.response.id)

@@ -14,6 +14,7 @@ from opusagent.audio.g711 import decode
 from opusagent.audio.media import MediaFormat
 from opusagent.audio.resample import Resampler
 from opusagent.call.ending import Ending
+from opusagent.call.hearing import Tap
 from opusagent.call.reasons import CALLER_LEG, MODEL_LEG, EndReason
 from opusagent.call.recorder import Tape
 from opusagent.net.message_socket import MessageSocket
@@ -32,15 +33,17 @@ DRAIN_SECONDS: Final = 1.0
 class Uplink:
     """One call's way up: the channel, and the stream's state behind it."""
 
-    def __init__(self, started: CallStarted, model: MediaFormat, tape: Tape) -> None:
+    def __init__(self, started: CallStarted, model: MediaFormat, tape: Tape, tap: Tap | None) -> None:
         self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio](UPLINK // 20)
         self.drained: Final = trio.Event()
         self._leg: Final = started.media
         self._untouched: Final = started.media == model
         self._tape: Final = tape
+        self._tap: Final = tap
         self._samples: Final = WholeSamples(started.media.bytes_per_sample)
         self._blocks: Final = None if started.block is None else Framer(started.media.bytes_of(started.block))
         self._resampler: Final = Resampler(started.media.rate, model.rate)
+        self.first_heard: LoopTime | None = None
         self.received_bytes = 0
         self.dropped_bytes = 0
         self.appended_bytes = 0
@@ -51,8 +54,13 @@ class Uplink:
         audio = self._samples.push(heard.audio)
         if not audio:
             return
+        if self.first_heard is None:
+            self.first_heard = LoopTime(now - self._leg.ms_of(len(audio)) / 1000)
         self.received_bytes += len(audio)
-        self._tape.hear(decode(self._leg, audio), heard.at, now)
+        pcm = decode(self._leg, audio)
+        self._tape.hear(pcm, heard.at, now)
+        if self._tap is not None:
+            self._tap.hear(pcm)
         self._queue(CallerAudio(audio, heard.at))
 
     def put_silence(self, ms: Ms) -> None:

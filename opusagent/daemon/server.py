@@ -3,7 +3,7 @@
 import secrets
 import signal
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from opusagent.audio.media import MediaFormat
 from opusagent.call.bell import Bell
-from opusagent.call.call import Limits, Profile, run_call, watch_nothing
+from opusagent.call.call import Exchange, Limits, Profile, run_call, watch_nothing
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
 from opusagent.call.moments import Moment
@@ -149,7 +149,7 @@ class Daemon:
         await seat.occupy(socket)
 
     @contextmanager
-    def _slot(self) -> Iterator[None]:
+    def _slot(self) -> Generator[None]:
         """One of `max_calls`."""
         self._connected += 1
         try:
@@ -179,12 +179,10 @@ class Daemon:
                 call_id,
                 caller,
                 self._profile(who.media),
-                self._dial_model,
-                self._recorder,
+                Exchange(self._dial_model, self._recorder, watch=self._observer.on_moment),
                 ending,
                 started=started,
                 limits=limits,
-                watch=self._observer.on_moment,
             )
         finally:
             del self._calls[call_id]
@@ -207,7 +205,7 @@ class Daemon:
             reason=report.end.value,
             detail=report.end_detail,
             seconds=report.seconds,
-            turns=report.turns,
+            turns=report.caller_turns,
             barge_ins=report.barge_ins,
         )
         await self._recorder.keep_report(report.call_id, report.started, to_json(report))

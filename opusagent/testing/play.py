@@ -24,7 +24,7 @@ import trio
 from trio.testing import MockClock
 
 from opusagent.audio.media import MULAW_8K
-from opusagent.call.call import Limits, Profile, run_call
+from opusagent.call.call import Exchange, Limits, Profile, run_call
 from opusagent.call.caller import answer
 from opusagent.call.ending import Ending
 from opusagent.call.moments import Moment
@@ -129,12 +129,10 @@ async def perform(
             CALL,
             caller,
             profile,
-            stage.dial,
-            Recorder(directory, disk),
+            Exchange(stage.dial, Recorder(directory, disk), watch=stage.moments.append),
             stage.ending,
             started=STARTED,
             limits=limits or Limits(),
-            watch=stage.moments.append,
         )
 
 

@@ -179,7 +179,7 @@ def test_an_answer_is_timed_from_the_end_of_the_callers_speech() -> None:
     assert scene.hear(SPEECH_STOPPED) == [TellCaller(SpeechSign.STOPPED), Note(CallerPaused(scene.now))]
     scene.now = LoopTime(scene.now + 0.25)
     assert scene.hear(created("r1"), delta("r1", "i1", 20), delta("r1", "i1", 20)) == [
-        Note(AnswerBegan(scene.now, 0.25))
+        Note(AnswerBegan(scene.now, 0.25, position=0))
     ]
 
 
