@@ -3,19 +3,31 @@
 Names of files and directories that are not absolute are taken from the daemon's working directory.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
 from opusagent.daemon.config_errors import TableReader, read_document
+from opusagent.daemon.config_tables import (
+    AUDIOCODES_FORMATS,
+    Admin,
+    Agent,
+    AudioCodes,
+    AudioCodesFormat,
+    Config,
+    Limits,
+    Realtime,
+    Recording,
+    Server,
+    Twilio,
+)
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     BackendUrl,
     Listen,
-    PublicUrl,
     Secret,
     ServerPath,
     Token,
@@ -24,6 +36,7 @@ from opusagent.daemon.config_values import (
     between,
     is_loopback,
     is_plain,
+    key_in,
     reason,
     shown,
     tokens_in,
@@ -32,6 +45,7 @@ from opusagent.errors import ConfigError
 
 __all__ = [
     "EMBEDDED_BACKEND",
+    "Admin",
     "Agent",
     "AudioCodes",
     "Config",
@@ -42,77 +56,22 @@ __all__ = [
     "Secret",
     "Server",
     "Twilio",
+    "credential_file",
     "load",
     "parse",
 ]
 
+_T = TypeVar("_T")
+
 OPENAI_URL: Final = "wss://api.openai.com/v1/realtime"
-DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
 KEY_VARIABLE: Final = "OPENAI_API_KEY"
 
-# Twilio ends a call after 24 hours unless told otherwise (Programmable Voice, TimeLimit).
-LONGEST_CALL_SECONDS: Final = 86_400
+# What LoadCredential= in a unit calls the files that systemd hands over (systemd.exec, CREDENTIALS).
+KEY_CREDENTIAL: Final = "openai_api_key"
+TOKENS_CREDENTIAL: Final = "audiocodes_tokens"
 
-
-@attrs.frozen
-class Server:
-    """`[server]`: where the daemon listens, what the platforms dial, how many calls it carries at once."""
-
-    listen: Listen = DEFAULT_LISTEN
-    public_url: PublicUrl | None = None
-    max_calls: Annotated[int, between(1, 100_000)] = 100
-
-
-@attrs.frozen
-class Realtime:
-    """The backend: `url` is a WebSocket address or `EMBEDDED_BACKEND`; `audio` is what both sides send."""
-
-    url: str = EMBEDDED_BACKEND
-    model: str = "gpt-realtime-2.1"
-    api_key: Secret | None = None
-    audio: Literal["pcm", "pcmu"] = "pcm"
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the backend is the one inside this program."""
-        return self.url == EMBEDDED_BACKEND
-
-
-@attrs.frozen
-class Twilio:
-    """`[twilio]`: the path of the media stream, and whether callers are taken without authentication."""
-
-    path: ServerPath = "/twilio/media"
-    insecure: bool = False
-
-
-AudioCodesFormat = Literal[
-    "raw/lpcm16_24",
-    "raw/lpcm16",
-    "raw/lpcm16_8",
-    "raw/mulaw",
-    "wav/lpcm16_24",
-    "wav/lpcm16",
-    "wav/lpcm16_8",
-    "wav/mulaw",
-]
-AUDIOCODES_FORMATS: Final[tuple[AudioCodesFormat, ...]] = get_args(AudioCodesFormat)
-
-
-@attrs.frozen
-class AudioCodes:
-    """`[audiocodes]`: where VoiceAI Connect dials, what it must show, and how a call with it goes.
-
-    `formats` are taken in this order. `lead_ms` is how far we may be ahead of the caller's ear, `resume_seconds` how
-    long a call whose socket broke waits for the platform to come back.
-    """
-
-    path: ServerPath = "/audiocodes"
-    tokens: tuple[Secret, ...] = ()
-    insecure: bool = False
-    formats: tuple[AudioCodesFormat, ...] = AUDIOCODES_FORMATS
-    lead_ms: int = 400
-    resume_seconds: float = 30.0
+CONTROL_SOCKET: Final = "control.sock"
+"""In the unit's RuntimeDirectory=, unless the file says where."""
 
 
 @attrs.frozen
@@ -126,42 +85,6 @@ class _AudioCodesTable:
     formats: tuple[AudioCodesFormat, ...] = AUDIOCODES_FORMATS
     lead_ms: Annotated[int, between(100, 5000)] = 400
     resume_seconds: Annotated[float, between(0, 300)] = 30.0
-
-
-@attrs.frozen
-class Agent:
-    """`[agent]`: who the model is. With a `greeting` it speaks first."""
-
-    instructions: Words = "You are a friendly assistant on the telephone. Answer briefly and in the caller's language."
-    voice: Words = "marin"
-    greeting: Words | None = None
-
-
-@attrs.frozen
-class Recording:
-    """`[recording]`: the directory that calls are recorded in. Without the table nothing is recorded."""
-
-    directory: Path = Path("recordings")
-
-
-@attrs.frozen
-class Limits:
-    """`[limits]`: what no call may exceed."""
-
-    call_seconds: Annotated[float, between(1, LONGEST_CALL_SECONDS)] = 3600.0
-
-
-@attrs.frozen
-class Config:
-    """All of it."""
-
-    server: Server = Server()
-    realtime: Realtime = Realtime()
-    twilio: Twilio | None = None
-    audiocodes: AudioCodes | None = None
-    agent: Agent = Agent()
-    recording: Recording | None = None
-    limits: Limits = Limits()
 
 
 @attrs.frozen
@@ -182,6 +105,7 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "agent": Agent,
     "recording": Recording,
     "limits": Limits,
+    "admin": Admin,
 }
 
 _A_LOOPBACK_ADDRESS: Final = "a loopback address such as 127.0.0.1"
@@ -241,25 +165,64 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     server = reader.read("server", Server)
     realtime = _realtime(reader, environ)
     twilio = reader.read_if_there("twilio", Twilio)
-    audiocodes = _audiocodes(reader)
+    audiocodes = _audiocodes(reader, environ)
     agent = reader.read("agent", Agent)
     recording = reader.read_if_there("recording", Recording)
     limits = reader.read("limits", Limits)
-    problems = [*reader.problems, *_platform_problems(server, twilio, audiocodes, reader.faulty)]
+    admin = _admin(reader, environ)
+    problems = [
+        *reader.problems,
+        *_certificate_problems(server, reader.faulty),
+        *_platform_problems(server, twilio, audiocodes, reader.faulty),
+    ]
     if problems:
         raise ConfigError(problems)
-    return Config(server, realtime, twilio, audiocodes, agent, recording, limits)
+    return Config(server, realtime, twilio, audiocodes, agent, recording, limits, admin)
 
 
 def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:
     """The backend with its key: the file's, or else the environment's."""
     table = reader.read("realtime", _RealtimeTable)
-    key = table.api_key_file or _key_of_environment(environ, reader.problems)
+    key = table.api_key_file or _credential(KEY_CREDENTIAL, key_in, environ, reader.problems)
+    key = key or _key_of_environment(environ, reader.problems)
     url = table.url or (OPENAI_URL if key else EMBEDDED_BACKEND)
     elsewhere = url != EMBEDDED_BACKEND and not is_loopback(urlsplit(url).hostname or "")
     if elsewhere and not key and "realtime.api_key_file" not in reader.faulty:
         reader.problems.append(_NO_KEY)
     return Realtime(url, table.model, key, table.audio)
+
+
+def _credential(name: str, read: Callable[[Path], _T], environ: Mapping[str, str], problems: list[str]) -> _T | None:
+    """What the service manager hands over as `name`, if it does."""
+    file = credential_file(name, environ)
+    try:
+        return None if file is None else read(file)
+    except WrongValue as wrong:
+        problems.append(f"the credential `{name}` {wrong}, at the environment's CREDENTIALS_DIRECTORY")
+        return None
+
+
+def credential_file(name: str, environ: Mapping[str, str]) -> Path | None:
+    """The file of the credential called `name`, if the service manager hands one over."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    file = Path(directory or "", name)
+    return file if directory and file.exists() else None
+
+
+def _admin(reader: TableReader, environ: Mapping[str, str]) -> Admin:
+    """The control socket: the file's, or one in the directory that the service manager has made for us."""
+    admin = reader.read("admin", Admin)
+    runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Admin(admin.socket or (Path(runtime, CONTROL_SOCKET) if runtime else None))
+
+
+def _certificate_problems(server: Server, faulty: Collection[str]) -> list[str]:
+    if (server.certificate is None) == (server.certificate_key is None):
+        return []
+    missing = "certificate_key" if server.certificate_key is None else "certificate"
+    if f"server.{missing}" in faulty:
+        return []
+    return [f"`{missing}` is missing: a certificate and its key are set together, at server.{missing}"]
 
 
 def _key_of_environment(environ: Mapping[str, str], problems: list[str]) -> Secret | None:
@@ -269,12 +232,14 @@ def _key_of_environment(environ: Mapping[str, str], problems: list[str]) -> Secr
     return Secret(key) if key else None
 
 
-def _audiocodes(reader: TableReader) -> AudioCodes | None:
+def _audiocodes(reader: TableReader, environ: Mapping[str, str]) -> AudioCodes | None:
     """The platform with all its tokens."""
     table = reader.read_if_there("audiocodes", _AudioCodesTable)
     if table is None:
         return None
     tokens = tuple(map(Secret, table.tokens))
+    if not tokens and table.tokens_file is None and not table.insecure:
+        tokens = _credential(TOKENS_CREDENTIAL, tokens_in, environ, reader.problems) or ()
     if table.tokens_file is not None:
         try:
             tokens += tokens_in(table.tokens_file)

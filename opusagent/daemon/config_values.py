@@ -115,7 +115,7 @@ def path_on_this_server(text: str) -> str:
     """The path of a URL, other than those that the daemon itself answers."""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text):
         raise WrongValue(f'must be a plain path like "/twilio/media", not {shown(text)}')
-    if text in {"/healthz", "/twilio/voice"}:
+    if text in {"/healthz", "/readyz", "/twilio/voice"}:
         raise WrongValue(f"must not be {shown(text)}, which the daemon answers itself")
     return text
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from opusagent.daemon.config import (
+    Admin,
     Agent,
     Config,
     Limits,
@@ -345,3 +346,43 @@ def test_load_says_why_a_file_cannot_be_read(tmp_path: Path) -> None:
             load(path, {})
         (problem,) = refused.value.problems
         assert problem.startswith(f"{path}: {complaint}")
+
+
+def test_certificate_and_key_come_together() -> None:
+    assert problems(PLATFORM + '[server]\ncertificate = "c.pem"\n') == (
+        "`certificate_key` is missing: a certificate and its key are set together, at server.certificate_key",
+    )
+    assert problems(PLATFORM + '[server]\ncertificate_key = "k.pem"\n') == (
+        "`certificate` is missing: a certificate and its key are set together, at server.certificate",
+    )
+
+
+def test_a_service_manager_hands_over_secrets_as_credentials(tmp_path: Path) -> None:
+    """A credential stands before the environment's key, and behind what the file names."""
+    (tmp_path / "openai_api_key").write_text("sk-credential\n")
+    (tmp_path / "audiocodes_tokens").write_text("token-one\ntoken-two\n")
+    environ = {**KEY, "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    config = parse("[audiocodes]\n", environ, source="x.toml")
+    assert config.realtime.api_key == Secret("sk-credential")
+    assert config.audiocodes is not None
+    assert config.audiocodes.tokens == (Secret("token-one"), Secret("token-two"))
+    own = parse('[audiocodes]\ntokens = ["token-three"]\n', environ, source="x.toml")
+    assert own.audiocodes is not None
+    assert own.audiocodes.tokens == (Secret("token-three"),)
+
+
+def test_a_credential_that_cannot_be_used_is_told_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "openai_api_key").write_text("")
+    assert problems(PLATFORM, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == (
+        f"the credential `openai_api_key` names {tmp_path}/openai_api_key, which is empty, "
+        "at the environment's CREDENTIALS_DIRECTORY",
+    )
+
+
+def test_the_control_socket_is_in_the_runtime_directory_unless_the_file_says_where() -> None:
+    environ = {"RUNTIME_DIRECTORY": "/run/opusagent:/run/other"}
+    assert parse(PLATFORM, {}, source="x.toml").admin == Admin()
+    assert parse(PLATFORM, environ, source="x.toml").admin == Admin(Path("/run/opusagent/control.sock"))
+    assert parse(PLATFORM + '[admin]\nsocket = "here.sock"\n', environ, source="x.toml").admin == Admin(
+        Path("here.sock")
+    )

@@ -1,0 +1,134 @@
+"""What a configuration says, table by table: frozen values with their defaults and their rules."""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal, get_args
+
+import attrs
+
+from opusagent.daemon.config_values import (
+    EMBEDDED_BACKEND,
+    Listen,
+    PublicUrl,
+    Secret,
+    ServerPath,
+    Words,
+    between,
+)
+
+DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
+
+# Twilio ends a call after 24 hours unless told otherwise (Programmable Voice, TimeLimit).
+LONGEST_CALL_SECONDS: Final = 86_400
+
+
+@attrs.frozen
+class Server:
+    """`[server]`: where the daemon listens, what the platforms dial, how many calls it carries at once.
+
+    `drain_seconds` is how long calls may go on once it is told to end. With a `certificate` (a chain, PEM) and its
+    `certificate_key` the port speaks TLS. With `reuse_port` several processes share it, and the kernel deals the calls.
+    """
+
+    listen: Listen = DEFAULT_LISTEN
+    public_url: PublicUrl | None = None
+    max_calls: Annotated[int, between(1, 100_000)] = 100
+    drain_seconds: Annotated[float, between(0, LONGEST_CALL_SECONDS)] = 300.0
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+    reuse_port: bool = False
+
+
+@attrs.frozen
+class Realtime:
+    """The backend: `url` is a WebSocket address or `EMBEDDED_BACKEND`; `audio` is what both sides send."""
+
+    url: str = EMBEDDED_BACKEND
+    model: str = "gpt-realtime-2.1"
+    api_key: Secret | None = None
+    audio: Literal["pcm", "pcmu"] = "pcm"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the backend is the one inside this program."""
+        return self.url == EMBEDDED_BACKEND
+
+
+@attrs.frozen
+class Twilio:
+    """`[twilio]`: the path of the media stream, and whether callers are taken without authentication."""
+
+    path: ServerPath = "/twilio/media"
+    insecure: bool = False
+
+
+AudioCodesFormat = Literal[
+    "raw/lpcm16_24",
+    "raw/lpcm16",
+    "raw/lpcm16_8",
+    "raw/mulaw",
+    "wav/lpcm16_24",
+    "wav/lpcm16",
+    "wav/lpcm16_8",
+    "wav/mulaw",
+]
+AUDIOCODES_FORMATS: Final[tuple[AudioCodesFormat, ...]] = get_args(AudioCodesFormat)
+
+
+@attrs.frozen
+class AudioCodes:
+    """`[audiocodes]`: where VoiceAI Connect dials, what it must show, and how a call with it goes.
+
+    `formats` are taken in this order. `lead_ms` is how far we may be ahead of the caller's ear, `resume_seconds` how
+    long a call whose socket broke waits for the platform to come back.
+    """
+
+    path: ServerPath = "/audiocodes"
+    tokens: tuple[Secret, ...] = ()
+    insecure: bool = False
+    formats: tuple[AudioCodesFormat, ...] = AUDIOCODES_FORMATS
+    lead_ms: int = 400
+    resume_seconds: float = 30.0
+
+
+@attrs.frozen
+class Agent:
+    """`[agent]`: who the model is. With a `greeting` it speaks first."""
+
+    instructions: Words = "You are a friendly assistant on the telephone. Answer briefly and in the caller's language."
+    voice: Words = "marin"
+    greeting: Words | None = None
+
+
+@attrs.frozen
+class Recording:
+    """`[recording]`: the directory that calls are recorded in. Without the table nothing is recorded."""
+
+    directory: Path = Path("recordings")
+
+
+@attrs.frozen
+class Limits:
+    """`[limits]`: what no call may exceed."""
+
+    call_seconds: Annotated[float, between(1, LONGEST_CALL_SECONDS)] = 3600.0
+
+
+@attrs.frozen
+class Admin:
+    """`[admin]`: the Unix socket on which a running daemon is asked and told things."""
+
+    socket: Path | None = None
+
+
+@attrs.frozen
+class Config:
+    """All of it."""
+
+    server: Server = Server()
+    realtime: Realtime = Realtime()
+    twilio: Twilio | None = None
+    audiocodes: AudioCodes | None = None
+    agent: Agent = Agent()
+    recording: Recording | None = None
+    limits: Limits = Limits()
+    admin: Admin = Admin()
