@@ -176,7 +176,7 @@ class _Conversation:
         decided = await self._decide(asked.request)
         match decided:
             case Response():
-                await self._respond(decided, asked.request, close=asked.request.wants_websocket)
+                await self._say(decided, asked.request)
             case Upgrade():
                 await self._upgrade(decided, asked)
             case _:
@@ -188,11 +188,25 @@ class _Conversation:
             try:
                 return await self._site.answer(request)
             except Exception:
-                with trio.move_on_after(self._limits.send_seconds, shield=True), contextlib.suppress(_Hangup):
-                    await self._respond(Response(500, b"internal error\n"), request, close=True)
+                with trio.move_on_after(self._limits.send_seconds, shield=True):
+                    await self._apologise(request)
                 raise
         log.error("the site did not answer in time", path=request.path, seconds=self._limits.answer_seconds)
         return Response(503, b"busy\n", headers=(("retry-after", "1"),))
+
+    async def _say(self, response: Response, request: Request) -> None:
+        try:
+            await self._respond(response, request, close=request.wants_websocket)
+        except LocalProtocolError:
+            with trio.move_on_after(self._limits.send_seconds, shield=True):
+                await self._apologise(request)
+            raise
+
+    async def _apologise(self, request: Request) -> None:
+        if self._machine.our_state is h11.SEND_RESPONSE:
+            with contextlib.suppress(_Hangup):
+                await self._respond(Response(500, b"internal error\n"), request, close=True)
+        await trio.lowlevel.checkpoint()
 
     async def _upgrade(self, granted: Upgrade, asked: _Asked) -> None:
         judged = answer_handshake(asked.raw, self._machine.trailing_data[0])
@@ -246,16 +260,15 @@ class _Conversation:
     async def _respond(self, response: Response, request: Request | None, *, close: bool) -> None:
         headers = [("content-type", response.content_type), ("content-length", str(len(response.body)))]
         headers += [*response.headers, *([("connection", "close")] if close else [])]
-        events: list[h11.Event] = [h11.Response(status_code=response.status, headers=headers)]
-        if request is None or request.method != "HEAD":
-            events.append(h11.Data(data=response.body))
-        await self._write(*events, h11.EndOfMessage())
-
-    async def _write(self, *events: h11.Event) -> None:
+        silent = request is not None and request.method == "HEAD"
         try:
-            data = b"".join([self._machine.send(event) or b"" for event in events])
+            head = h11.Response(status_code=response.status, headers=headers)
+            await self._write(head, h11.Data(data=b"" if silent else response.body), h11.EndOfMessage())
         except h11.LocalProtocolError as error:
             raise LocalProtocolError(f"the site's answer is not HTTP: {error}") from None
+
+    async def _write(self, *events: h11.Event) -> None:
+        data = b"".join([self._machine.send(event) or b"" for event in events])
         try:
             await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):

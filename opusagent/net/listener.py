@@ -67,9 +67,11 @@ async def open_listeners(
     Raises:
         CannotBind: the address is taken, not ours, not allowed or not an address.
     """
+    if not 0 <= port <= 65535:
+        raise CannotBind(f"cannot listen on {host or '*'}:{port}: ports are 0 to 65535")
     try:
         tcp = await trio.open_tcp_listeners(port, host=host)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise CannotBind(f"cannot listen on {host or '*'}:{port}: {error}{_advice(error)}") from error
     if ssl_context is None:
         return tcp

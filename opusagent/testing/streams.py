@@ -69,6 +69,8 @@ class MemoryStream(trio.abc.HalfCloseableStream):
     @override
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()
+        while len(self._outgoing.held) >= self._outgoing.window and not self._outgoing.abandoned:
+            await self._changed.park()
 
     @override
     async def send_eof(self) -> None:

@@ -23,8 +23,10 @@ from opusagent.errors import (
     PeerStalled,
 )
 from opusagent.net.limits import MODEL, SocketLimits
+from opusagent.net.listener import bound_port, open_listeners, serve
 from opusagent.net.sockets import connect
-from opusagent.testing.raw import read_until
+from opusagent.testing.raw import EchoSite, read_until
+from tests.net.house import keep_echoing
 
 HASTY: Final = evolve(MODEL, open_seconds=0.3)
 CERTIFICATE: Final = Path(__file__).parent / "tls" / "localhost.pem"
@@ -314,3 +316,21 @@ async def test_a_header_that_cannot_be_sent_is_not_repeated_in_the_error(value: 
         with pytest.raises(LocalProtocolError) as refused:
             await connect(plumbing, "ws://127.0.0.1:9/", [("authorization", value)], MODEL)
     assert "canary" not in repr(refused.value)
+
+
+async def test_dialling_all_of_them_at_once_disturbs_no_other_connection() -> None:
+    scripts = [stall, close_at_once, pour, answering(b""), answering(b"SSH-2.0-x\r\n\r\n"), answering(b"", leave=True)]
+
+    async def refuse(script: Script) -> None:
+        async with a_backend(script) as port, trio.open_nursery() as plumbing:
+            with pytest.raises(OpusagentError):
+                await connect(plumbing, f"ws://127.0.0.1:{port}/", [], HASTY)
+
+    listeners = await open_listeners("127.0.0.1", 0)
+    async with trio.open_nursery() as house:
+        house.start_soon(serve, listeners, EchoSite())
+        house.start_soon(keep_echoing, await connect(house, f"ws://127.0.0.1:{bound_port(listeners)}/echo", [], MODEL))
+        async with trio.open_nursery() as dials:
+            for script in scripts * 5:
+                dials.start_soon(refuse, script)
+        house.cancel_scope.cancel()

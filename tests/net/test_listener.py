@@ -1,7 +1,9 @@
 """Who may come in, and that one connection's end is its own."""
 
 import errno
+import resource
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 import trio
@@ -9,13 +11,28 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 from typing_extensions import override
 
-from opusagent.errors import RemoteProtocolError
-from opusagent.net.limits import ListenerLimits
-from opusagent.net.listener import FrontDoor, ListenerStatistics
+from opusagent.errors import CannotBind, PeerGone, RemoteProtocolError
+from opusagent.net.handshake import Endpoint, Greeting
+from opusagent.net.limits import PLATFORM, ListenerLimits
+from opusagent.net.listener import (
+    FrontDoor,
+    Gate,
+    ListenerStatistics,
+    affordable_connections,
+    bound_port,
+    open_listeners,
+    serve,
+    spread,
+)
 from opusagent.net.message_socket import MessageSocket
+from opusagent.net.sockets import greet
 from opusagent.testing.raw import UPGRADE_REQUEST, EchoSite, close_frame, read_until, switching_protocols
 from opusagent.testing.streams import MemoryListener
 from tests.net.house import Doomed, a_house, leave, seconds_until_closed
+
+
+def echo_greeting() -> Greeting:
+    return Greeting.to(Endpoint.parse("ws://a/echo"), [])
 
 
 async def blunder(_socket: MessageSocket) -> None:
@@ -121,3 +138,100 @@ async def test_running_out_of_descriptors_is_survived_and_told_once(autojump_clo
             assert door.statistics().accept_errors == 50
             house.cancel_scope.cancel()
     assert [entry["event"] for entry in logs] == ["no room for new connections"]
+
+
+async def test_an_address_that_is_taken_is_told() -> None:
+    listeners = await open_listeners("127.0.0.1", 0)
+    port = bound_port(listeners)
+    with pytest.raises(CannotBind) as refused:
+        await open_listeners("127.0.0.1", port)
+    assert str(refused.value).startswith(f"cannot listen on 127.0.0.1:{port}: ")
+    assert str(refused.value).endswith("(another program listens there: stop it or choose another port)")
+    for listener in listeners:
+        await listener.aclose()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "text"),
+    [
+        ("192.0.2.1", 0, "(no network interface of this machine has that address)"),
+        ("127.0.0.1", 70_000, "cannot listen on 127.0.0.1:70000: ports are 0 to 65535"),
+        ("x" * 64, 0, "cannot listen on xxx"),
+    ],
+    ids=["not ours", "no port", "no name"],
+)
+async def test_an_address_that_cannot_be_listened_on_is_told(host: str, port: int, text: str) -> None:
+    with pytest.raises(CannotBind) as refused:
+        await open_listeners(host, port)
+    assert text in str(refused.value)
+
+
+async def test_a_drain_stops_accepting_and_keeps_the_connections(autojump_clock: MockClock) -> None:
+    """Connections live in the nursery that was passed in; the listeners are closed with the loop."""
+    port, accepting = MemoryListener(), trio.CancelScope()
+
+    async with trio.open_nursery() as guests, trio.open_nursery() as plumbing:
+
+        async def accept() -> None:
+            with accepting:
+                await serve([port], EchoSite(), connections=guests)
+
+        plumbing.start_soon(accept)
+        client = await greet(plumbing, await port.connect(), echo_greeting(), PLATFORM)
+        accepting.cancel()
+        await trio.sleep(1)
+        with pytest.raises(trio.BrokenResourceError):
+            await port.connect()
+        await client.send("still here")
+        assert await client.receive() == "still here"
+        await client.close()
+
+
+async def test_without_a_nursery_of_their_own_connections_end_with_the_loop(autojump_clock: MockClock) -> None:
+    """Each with a close frame that says that we leave."""
+    port = MemoryListener()
+    async with trio.open_nursery() as plumbing:
+        async with trio.open_nursery() as loops:
+            door: FrontDoor = await loops.start(serve, [port], EchoSite())
+            client = await greet(plumbing, await port.connect(), echo_greeting(), PLATFORM)
+            await client.send("hello")
+            assert await client.receive() == "hello"
+            loops.cancel_scope.cancel()
+        with pytest.raises(PeerGone) as gone:
+            await client.receive()
+        await client.close()
+    assert gone.value.code == 1001
+    assert door.statistics() == ListenerStatistics(accepted=1)
+
+
+def test_one_address_may_not_take_every_place() -> None:
+    gate = Gate(ListenerLimits(half_open=10, half_open_per_ip=2))
+    visits = [gate.admit("192.0.2.1") for _ in range(3)]
+    other = gate.admit("192.0.2.2")
+    assert [visit is not None for visit in (*visits, other)] == [True, True, False, True]
+    assert gate.statistics() == ListenerStatistics(accepted=3, refused_per_ip=1, open=3, half_open=3)
+
+
+def test_a_place_is_free_again_when_its_request_is_complete_and_once_only() -> None:
+    gate = Gate(ListenerLimits(half_open_per_ip=1))
+    visit = gate.admit("192.0.2.1")
+    assert visit is not None
+    visit.settle()
+    visit.settle()
+    assert gate.statistics() == ListenerStatistics(accepted=1, open=1)
+    visit.leave()
+    assert gate.statistics() == ListenerStatistics(accepted=1)
+    assert gate.admit("192.0.2.1") is not None
+
+
+def test_what_the_system_can_carry_bounds_what_is_asked_for() -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert affordable_connections() == max(1, (soft - 64) // 3)
+
+
+def test_deadlines_of_a_crowd_are_spread_over_a_fifth_of_the_bound() -> None:
+    bounds = sorted(spread(5.0, turn) for turn in range(1000))
+    gaps = [later - sooner for sooner, later in pairwise(bounds)]
+    assert bounds[0] >= 4.0
+    assert bounds[-1] == 5.0
+    assert max(gaps) <= 3 * (5.0 - 4.0) / 1000
