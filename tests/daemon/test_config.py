@@ -22,6 +22,7 @@ from opusagent.errors import ConfigError
 
 PLATFORM = "[twilio]\ninsecure = true\n"
 KEY = {"OPENAI_API_KEY": "sk-test"}
+CREDENTIALS = "the environment's CREDENTIALS_DIRECTORY"
 
 
 def problems(text: str, environ: dict[str, str] | None = None) -> tuple[str, ...]:
@@ -374,8 +375,7 @@ def test_a_service_manager_hands_over_secrets_as_credentials(tmp_path: Path) -> 
 def test_a_credential_that_cannot_be_used_is_told_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "openai_api_key").write_text("")
     assert problems(PLATFORM, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == (
-        f"the credential `openai_api_key` names {tmp_path}/openai_api_key, which is empty, "
-        "at the environment's CREDENTIALS_DIRECTORY",
+        f"the credential `openai_api_key` names {tmp_path}/openai_api_key, which is empty, at {CREDENTIALS}",
     )
 
 
