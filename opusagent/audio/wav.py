@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from opusagent.audio.media import Encoding, MediaFormat
-from opusagent.audio.pcm import BYTES_PER_SAMPLE, SAMPLE, pcm_of, samples_of
+from opusagent.audio.pcm import SAMPLE, pcm_of, samples_of
 from opusagent.errors import UNSUPPORTED_DATA, LocalProtocolError, RemoteProtocolError
 from opusagent.units import Hz
 

@@ -34,11 +34,12 @@ async def answer(socket: MessageSocket, dialect: Dialect) -> Caller | CallResume
     """
     try:
         return await _first_words(socket, dialect)
-    except RemoteProtocolError as wrong:
-        refusal = dialect.hang_up(str(wrong))
-        if refusal:
-            await socket.send(*refusal)
-        raise
+    except RemoteProtocolError as fault:
+        wrong = fault
+    refusal = dialect.hang_up(str(wrong))
+    if refusal:
+        await socket.send(*refusal)
+    raise wrong
 
 
 async def _first_words(socket: MessageSocket, dialect: Dialect) -> Caller | CallResumed:
