@@ -28,7 +28,7 @@ from opusagent.net.sockets import connect, greet
 from opusagent.testing.memory import memory_pair
 from opusagent.testing.streams import stream_pair
 
-LIMITS: Final = evolve(PLATFORM, send_seconds=1.0, close_seconds=0.5)
+LIMITS: Final = evolve(PLATFORM, send_seconds=0.6, close_seconds=0.5)
 CERTIFICATE: Final = Path(__file__).parent / "tls" / "localhost.pem"
 
 Pair = tuple[MessageSocket, MessageSocket]
@@ -225,7 +225,7 @@ def test_a_send_cancelled_half_way_kills_the_socket(kind: Kind) -> None:
     """Half a frame may be on the wire, so nothing may follow it."""
 
     async def scenario(left: MessageSocket, right: MessageSocket) -> None:
-        with trio.move_on_after(0.5) as patience:
+        with trio.move_on_after(0.3) as patience:
             await flood(left)
         assert patience.cancelled_caught
         with pytest.raises(PeerGone):
