@@ -45,7 +45,8 @@ MODEL: Final = SocketLimits(
     read_bytes=64 * KIB,
     send_buffer_bytes=None,
 )
-"""A leg that we open to a configured backend, whose audio deltas hold tens of kilobytes and come in bursts."""
+"""A leg that we open to a configured backend, whose audio deltas hold tens of kilobytes and come in bursts: read in
+64 KiB pieces a message of 20 KB costs half of what it costs in 4 KiB ones."""
 
 
 @frozen(kw_only=True)
