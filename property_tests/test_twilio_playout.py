@@ -6,8 +6,10 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opusagent.testing.twilio_playout import BYTES_PER_SECOND, TwilioPlayout
+from opusagent.testing.twilio_playout import TwilioPlayout
 from opusagent.units import LoopTime, Mulaw
+
+BYTES_PER_SECOND = 8000
 
 
 @attrs.frozen

@@ -33,10 +33,12 @@ from opusagent.platforms.twilio import (
     parse_platform_message,
     render,
 )
+from opusagent.testing.caller import LineEnded
 from opusagent.testing.memory import MemorySocket, memory_pair
-from opusagent.testing.twilio_caller import LineEnded, ScriptedTwilioCaller
+from opusagent.testing.play_queue import Cleared, Heard
+from opusagent.testing.twilio_caller import ScriptedTwilioCaller
 from opusagent.testing.twilio_messages import Identity
-from opusagent.testing.twilio_playout import Cleared, Heard, ReachedMark
+from opusagent.testing.twilio_playout import ReachedMark
 from opusagent.units import LoopTime, Ms, Mulaw
 
 SID = Identity().stream_sid

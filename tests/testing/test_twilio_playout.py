@@ -2,7 +2,8 @@
 
 import math
 
-from opusagent.testing.twilio_playout import Cleared, Heard, ReachedMark, TwilioPlayout
+from opusagent.testing.play_queue import Cleared, Heard
+from opusagent.testing.twilio_playout import ReachedMark, TwilioPlayout
 from opusagent.units import LoopTime, Ms, Mulaw
 
 
