@@ -1,0 +1,170 @@
+"""One item of the conversation, as far as it is known, and the line of the transcript that becomes of it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from opusagent.audio.media import MediaFormat
+from opusagent.call.words import MOST_CHARACTERS, CallerWords, Line, ModelWords, ToolCall, split_heard
+from opusagent.units import Ms
+
+_NEVER: Final = float("inf")
+
+
+@attrs.define
+class Text:
+    """Words that come in pieces, and then once more as a whole. A whole that was said outright beats one in passing."""
+
+    pieces: str = ""
+    in_passing: str = ""
+    outright: str | None = None
+
+    def add(self, piece: str) -> None:
+        """The next piece."""
+        self.pieces = (self.pieces + piece)[:MOST_CHARACTERS]
+
+    def settle(self, whole: str) -> None:
+        """All of it."""
+        self.outright = whole[:MOST_CHARACTERS]
+
+    def mention(self, whole: str | None) -> None:
+        """As it stands in an item, which may be unfinished."""
+        if whole and len(whole) > len(self.in_passing):
+            self.in_passing = whole[:MOST_CHARACTERS]
+
+    @property
+    def words(self) -> str | None:
+        """What is known, None if nothing is."""
+        return (self.in_passing or self.pieces or None) if self.outright is None else self.outright
+
+
+@attrs.define
+class Part:
+    """One content part: its words, and its sound in bytes of the model's format: all of it, and what was to be heard.
+
+    `cut`: how much of it had been heard when the caller interrupted.
+    """
+
+    text: Text = attrs.field(factory=Text)
+    sound: int = 0
+    pushed: int = 0
+    cut: Ms | None = None
+
+
+@attrs.define
+class Tool:
+    """A call of a tool, or its result."""
+
+    name: str = ""
+    call_id: str = ""
+    arguments: str | None = None
+    output: str | None = None
+    at: float = _NEVER
+
+
+@attrs.define(eq=False)
+class Entry:
+    """One item. `seen`: when it was first spoken of; `began` and `ended`: when its sound was at the caller's ear."""
+
+    item_id: str
+    seen: float
+    previous: str | None = None
+    is_caller: bool = False
+    parts: dict[int, Part] = attrs.field(factory=dict[int, Part])
+    tool: Tool | None = None
+    media_start: Ms | None = None
+    media_end: Ms | None = None
+    began: float | None = None
+    ended: float | None = None
+    position: int | None = None
+
+    def part(self, index: int | None) -> Part:
+        """The content part at `index`."""
+        return self.parts.setdefault(index or 0, Part())
+
+    def of_tool(self, at: float) -> Tool:
+        """The tool's side of it, spoken of at `at`."""
+        if self.tool is None:
+            self.tool = Tool()
+        self.tool.at = min(self.tool.at, at)
+        return self.tool
+
+    def hear(self, position: int, began: float, seconds: float) -> None:
+        """The caller hears it from `began` on, for so long, beginning at `position` of the playout's stream."""
+        if self.position is None or position <= self.position:
+            self.position, self.began = position, began
+        self.ended = began + seconds
+
+    def cut(self, index: int, heard: Ms, at: float) -> None:
+        """Nothing of it was heard beyond `at`, and `heard` of the part at `index`."""
+        part = self.part(index)
+        part.cut = heard if part.cut is None else min(part.cut, heard)
+        if self.began is not None and self.ended is not None:
+            self.began, self.ended = (self.began, min(self.ended, at)) if self.began < at else (None, None)
+
+    def begins(self, caller_began: float | None) -> float | None:
+        """When the caller spoke or heard it, or the tool was called, if that is known."""
+        if self.tool is not None:
+            return self.tool.at
+        return _call_time(self.media_start, caller_began) if self.is_caller else self.began
+
+    def lines(self, model: MediaFormat, caller_began: float | None) -> Iterator[Line]:
+        """What the transcript says of it: a line, or nothing if it is nobody's words."""
+        if self.tool is not None:
+            yield self._tool_line(self.tool)
+        elif self.is_caller:
+            yield self._caller_line(caller_began)
+        elif any(part.sound or part.text.words for part in self.parts.values()):
+            yield self._model_line(model)
+
+    def _in_order(self) -> Iterator[Part]:
+        return (self.parts[index] for index in sorted(self.parts))
+
+    def _caller_line(self, caller_began: float | None) -> Line:
+        texts = [text.strip() for part in self._in_order() if (text := part.text.words) is not None]
+        return CallerWords(
+            item_id=self.item_id,
+            began=_rounded(_call_time(self.media_start, caller_began)),
+            ended=_rounded(_call_time(self.media_end, caller_began)),
+            media_start=self.media_start,
+            media_end=self.media_end,
+            words=" ".join(texts) if texts else None,
+        )
+
+    def _model_line(self, model: MediaFormat) -> Line:
+        words, unheard, heard, total = list[str](), list[str](), 0, 0
+        for part in self._in_order():
+            whole = model.ms_of(part.sound)
+            ear = min(whole, model.ms_of(part.pushed) if part.cut is None else part.cut)
+            said, left = split_heard(part.text.words or "", Ms(ear), whole)
+            words.append(said)
+            unheard.append(left)
+            heard, total = heard + ear, total + whole
+        return ModelWords(
+            item_id=self.item_id,
+            began=_rounded(self.began),
+            ended=_rounded(self.ended),
+            words=" ".join(filter(None, words)),
+            unheard=" ".join(filter(None, unheard)),
+            heard_ms=Ms(heard),
+            total_ms=Ms(total),
+        )
+
+    def _tool_line(self, tool: Tool) -> Line:
+        return ToolCall(
+            item_id=self.item_id,
+            at=round(tool.at, 3),
+            call_id=tool.call_id,
+            name=tool.name,
+            arguments=tool.arguments,
+            output=tool.output,
+        )
+
+
+def _call_time(media: Ms | None, began: float | None) -> float | None:
+    return None if media is None or began is None else began + media / 1000
+
+
+def _rounded(at: float | None) -> float | None:
+    return None if at is None else round(at, 3)

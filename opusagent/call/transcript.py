@@ -1,0 +1,253 @@
+"""Who said what, in the order of the conversation: fed with events in any order, read when the call is over.
+
+Events arrive as it suits the service: what the caller said is written down long after the answer to it has begun, and
+perhaps after `response.done`. So nothing here goes by arrival. Every event names its conversation item, every item the
+one before it (`previous_item_id`), and that chain is the order. Where it says nothing, because two items follow the
+same one or the one before is not known, the item that began earlier comes first.
+
+What is not an item, the keys, stands behind the last item that had begun when they were pressed.
+
+The model's words are those that were heard. The text has no times, so an item of which `heard` of `total` milliseconds
+reached the caller's ear was heard to the same share of its words, rounded down to whole words; the rest is kept apart.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from opusagent.audio.media import MediaFormat
+from opusagent.call.entry import Entry
+from opusagent.call.playout import Batch, Cut
+from opusagent.call.words import MOST_CHARACTERS, Keys, Line, masked
+from opusagent.realtime.events import (
+    ConversationItemAdded,
+    ConversationItemCreated,
+    ConversationItemDone,
+    ConversationItemInputAudioTranscriptionCompleted,
+    ConversationItemInputAudioTranscriptionDelta,
+    InputAudioBufferCommitted,
+    InputAudioBufferSpeechStarted,
+    InputAudioBufferSpeechStopped,
+    Item,
+    ResponseFunctionCallArgumentsDone,
+    ResponseMcpCallArgumentsDone,
+    ResponseOutputAudioDelta,
+    ResponseOutputAudioTranscriptDelta,
+    ResponseOutputAudioTranscriptDone,
+    ResponseOutputItemAdded,
+    ResponseOutputItemDone,
+    ResponseOutputTextDone,
+    ServerEvent,
+    UnknownEvent,
+)
+from opusagent.units import Ms
+
+MOST_ITEMS: Final = 4000
+"""Items that a transcript holds. An hour of lively talk has a few hundred; what comes beyond is counted."""
+
+MOST_KEYS: Final = 1000
+"""Key presses, likewise."""
+
+
+@attrs.define
+class _Span:
+    """Where an item's sound lies on the playout's stream."""
+
+    entry: Entry
+    start: int
+    end: int
+
+
+class Transcript:
+    """One call's words. Pure: `at` is always seconds since the call began."""
+
+    def __init__(self, model: MediaFormat, leg: MediaFormat, *, mask_digits: bool = True) -> None:
+        self._model: Final = model
+        self._bytes_per_second: Final = leg.rate * leg.bytes_per_sample
+        self._mask_digits: Final = mask_digits
+        self._entries: dict[str, Entry] = {}
+        self._spans: deque[_Span] = deque()
+        self._keys: list[tuple[float, str]] = []
+        self.lost = 0
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    def on_model(self, event: ServerEvent | UnknownEvent, at: float) -> None:
+        """The model's service said something about the conversation, at any time after it was so."""
+        match event:
+            case ConversationItemAdded() | ConversationItemCreated() | ConversationItemDone():
+                self._link(event.item.id, event.previous_item_id, at)
+                self._read(event.item, at)
+            case ResponseOutputItemAdded() | ResponseOutputItemDone():
+                self._read(event.item, at)
+            case InputAudioBufferCommitted():
+                self._link(event.item_id, event.previous_item_id, at)
+                self._caller(event.item_id, at)
+            case InputAudioBufferSpeechStarted():
+                self._caller(event.item_id, at).media_start = Ms(event.audio_start_ms)
+            case InputAudioBufferSpeechStopped():
+                self._caller(event.item_id, at).media_end = Ms(event.audio_end_ms)
+            case ConversationItemInputAudioTranscriptionDelta():
+                self._caller(event.item_id, at).part(event.content_index).text.add(event.delta or "")
+            case ConversationItemInputAudioTranscriptionCompleted():
+                self._caller(event.item_id, at).part(event.content_index).text.settle(event.transcript)
+            case ResponseOutputAudioTranscriptDelta():
+                self._entry(event.item_id, at).part(event.content_index).text.add(event.delta)
+            case ResponseOutputAudioTranscriptDone():
+                self._entry(event.item_id, at).part(event.content_index).text.settle(event.transcript)
+            case ResponseOutputTextDone():
+                self._entry(event.item_id, at).part(event.content_index).text.settle(event.text)
+            case ResponseFunctionCallArgumentsDone() | ResponseMcpCallArgumentsDone():
+                self._entry(event.item_id, at).of_tool(at).arguments = self._private(event.arguments)
+            case _:
+                pass
+
+    def on_sound(self, event: ResponseOutputAudioDelta, start: int, end: int, at: float, *, is_muted: bool) -> None:
+        """Sound of the model's came and lies from `start` to `end` on the playout's stream, unless it `is_muted`."""
+        entry = self._entry(event.item_id, at)
+        part = entry.part(event.content_index)
+        part.sound += len(event.delta)
+        if is_muted:
+            return
+        part.pushed += len(event.delta)
+        if self._spans and self._spans[-1].entry is entry:
+            self._spans[-1].end = end
+        else:
+            self._spans.append(_Span(entry, start, end))
+
+    def on_batch(self, batch: Batch, began: float) -> None:
+        """Frames of the stream were sent to the platform, and will be heard from `began` on.
+
+        What was sent may be taken back and sent again, so a stretch is remembered for a second after it was sent.
+        """
+        after = batch.position + sum(map(len, batch.frames))
+        for span in self._spans:
+            start, end = max(span.start, batch.position), min(span.end, after)
+            if start < end:
+                span.entry.hear(start, began + self._seconds(start - batch.position), self._seconds(end - start))
+        while len(self._spans) > 1 and self._spans[0].end <= after - self._bytes_per_second:
+            self._spans.popleft()
+
+    def on_cut(self, cuts: Iterable[Cut], at: float) -> None:
+        """What had not been heard at `at` was taken back. It says how much of which items had been heard."""
+        self._spans.clear()
+        for cut in cuts:
+            self._entry(cut.item_id, at).cut(cut.content_index, cut.heard, at)
+
+    def on_keys(self, digits: str, at: float) -> None:
+        """The caller pressed keys."""
+        if len(self._keys) < MOST_KEYS:
+            self._keys.append((at, "*" * len(digits) if self._mask_digits else digits))
+        else:
+            self.lost += 1
+
+    # -- what remains ------------------------------------------------------------------------------------------
+
+    def lines(self, caller_began: float | None) -> Sequence[Line]:
+        """The transcript. The caller's media time began `caller_began` seconds after the call, None if it never did."""
+        begun: list[float | None] = []
+        lines: list[Line] = []
+        for entry in self._ordered(caller_began):
+            for line in entry.lines(self._model, caller_began):
+                begun.append(entry.begins(caller_began))
+                lines.append(line)
+        keys = _places(self._keys, begun)
+        return [
+            each for place, line in enumerate([None, *lines]) for each in (line, keys.get(place)) if each is not None
+        ]
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _entry(self, item_id: str, at: float) -> Entry:
+        entry = self._entries.get(item_id)
+        if entry is None:
+            entry = Entry(item_id, at)
+            if len(self._entries) < MOST_ITEMS:
+                self._entries[item_id] = entry
+            else:
+                self.lost += 1
+        entry.seen = min(entry.seen, at)
+        return entry
+
+    def _caller(self, item_id: str, at: float) -> Entry:
+        entry = self._entry(item_id, at)
+        entry.is_caller = True
+        return entry
+
+    def _link(self, item_id: str | None, previous: str | None, at: float) -> None:
+        if item_id is not None:
+            entry = self._entry(item_id, at)
+            entry.previous = entry.previous or previous
+
+    def _read(self, item: Item, at: float) -> None:
+        """Take what an item holds. What we wrote to the model ourselves is nobody's speech, and is passed over."""
+        if item.id is None:
+            return
+        match item.type:
+            case "message":
+                self._read_message(self._entry(item.id, at), item)
+            case "function_call" | "function_call_output" | "mcp_call":
+                tool = self._entry(item.id, at).of_tool(at)
+                tool.name, tool.call_id = item.name or tool.name, item.call_id or tool.call_id
+                if item.arguments:
+                    tool.arguments = self._private(item.arguments)
+                if item.output is not None:
+                    tool.output = self._private(item.output)
+            case _:
+                pass
+
+    def _read_message(self, entry: Entry, item: Item) -> None:
+        for index, content in enumerate(item.content):
+            match content.type:
+                case "input_audio":
+                    entry.is_caller = True
+                    entry.part(index).text.mention(content.transcript)
+                case "output_audio" | "audio":
+                    entry.part(index).text.mention(content.transcript)
+                case "output_text":
+                    entry.part(index).text.mention(content.text)
+                case _:
+                    pass
+
+    def _private(self, text: str) -> str:
+        kept = text[:MOST_CHARACTERS]
+        return masked(kept) if self._mask_digits else kept
+
+    def _seconds(self, count: int) -> float:
+        return count / self._bytes_per_second
+
+    def _ordered(self, caller_began: float | None) -> Iterator[Entry]:
+        """The items, each behind its previous one."""
+
+        def begun(entry: Entry) -> tuple[float, str]:
+            began = entry.begins(caller_began)
+            return (entry.seen if began is None else began, entry.item_id)
+
+        followers: dict[str | None, list[Entry]] = {}
+        for entry in sorted(self._entries.values(), key=begun, reverse=True):
+            previous = entry.previous if entry.previous in self._entries else None
+            followers.setdefault(previous, []).append(entry)
+        waiting = followers.pop(None, [])
+        while waiting or followers:
+            if not waiting:  # a circle: it is opened somewhere, and nothing is lost
+                waiting = followers.pop(min(each for each in followers if each is not None))
+            entry = waiting.pop()
+            yield entry
+            waiting += followers.pop(entry.item_id, [])
+
+
+def _places(keys: Iterable[tuple[float, str]], begun: Sequence[float | None]) -> dict[int, Keys]:
+    """Behind how many lines which keys stand: each behind the last line that had begun when it was pressed."""
+    starts = sorted((began, place) for place, began in enumerate(begun, start=1) if began is not None)
+    placed: dict[int, Keys] = {}
+    passed, last = 0, 0
+    for pressed, digits in sorted(keys):
+        while passed < len(starts) and starts[passed][0] <= pressed:
+            last = max(last, starts[passed][1])
+            passed += 1
+        at = round(pressed, 3)
+        before = placed.get(last, Keys(began=at, ended=at, digits=""))
+        placed[last] = attrs.evolve(before, ended=at, digits=before.digits + digits)
+    return placed
