@@ -20,9 +20,9 @@ from opusagent.realtime.events import (
     ServerEvent,
 )
 
-words = st.lists(
-    st.sampled_from(["yes", "no", "on", "Tuesday", "at", "nine,", "please", "4711"]), min_size=1, max_size=6
-).map(" ".join)
+_WORDS = ("yes", "no", "on", "Tuesday", "at", "nine,", "please", "4711")
+
+words = st.lists(st.sampled_from(_WORDS), min_size=1, max_size=6).map(" ".join)
 """What people and models say."""
 
 

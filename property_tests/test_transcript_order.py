@@ -51,7 +51,4 @@ def test_heard_and_unheard_are_the_text(text: str, heard: int, more: int) -> Non
     total = Ms(heard + more)
     said, left = split_heard(text, Ms(heard), total)
     assert f"{said} {left}".strip() == text
-    assert (
-        split_heard(text, Ms(heard // 2), total)[0].split()
-        == said.split()[: len(split_heard(text, Ms(heard // 2), total)[0].split())]
-    )
+    assert said.startswith(split_heard(text, Ms(heard // 2), total)[0])
