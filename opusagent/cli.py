@@ -1,7 +1,7 @@
 """The commands. Each is thin: it reads its arguments, calls a room of the house, and gives an exit status.
 
 0: it went well. 1: it ran and did not succeed. 2: the arguments or the configuration are wrong. 3: the address that
-the daemon should listen at cannot be had.
+the daemon should listen at cannot be had. 4: the daemon was drained, and calls were still there when the time was over.
 """
 
 import logging
@@ -89,25 +89,16 @@ def _app(environ: Mapping[str, str]) -> App:
 
 
 def _serve(path: Path, environ: Mapping[str, str]) -> int:
-    from opusagent.daemon.config import load
     from opusagent.daemon.logs import configure_logs
-    from opusagent.daemon.server import run_daemon, stop_on_signals
+    from opusagent.daemon.server import run_process
     from opusagent.local.server import serve_local
 
-    config = load(path, environ)
+    async def start_embedded(nursery: trio.Nursery) -> str:
+        url: str = await nursery.start(serve_local)
+        return url
+
     configure_logs("json")
-
-    async def until_told() -> None:
-        stop = trio.Event()
-        async with trio.open_nursery() as beside:
-            embedded = config.realtime.is_embedded
-            url = await beside.start(serve_local) if embedded else config.realtime.url
-            beside.start_soon(stop_on_signals, stop.set)
-            await run_daemon(config, url, stop)
-            beside.cancel_scope.cancel()
-
-    trio.run(until_told)
-    return OK
+    return run_process(path, environ, start_embedded)
 
 
 def _check(path: Path, environ: Mapping[str, str]) -> int:

@@ -34,7 +34,9 @@ class EndReason(enum.Enum):
     MODEL_STALLED = "model took no audio"
     MODEL_REFUSED = "model refused the session"
     MODEL_BROKE_PROTOCOL = "model broke the protocol"
+    AGENT_DONE = "agent said goodbye"
     TOO_LONG = "longest call duration reached"
+    OPERATOR = "ended by an operator"
     SHUTTING_DOWN = "daemon shut down"
     FAULT = "fault in the bridge"
 

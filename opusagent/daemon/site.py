@@ -28,15 +28,16 @@ CONNECTIVITY: Final = b'{"type":"ac-bot-api","success":true}'
 
 @attrs.frozen
 class Room:
-    """How many calls there are, and may be."""
+    """How many calls there are, and may be, and whether the daemon takes new ones at all."""
 
     calls: int
     limit: int
+    is_closing: bool = False
 
     @property
     def is_full(self) -> bool:
         """No further call fits."""
-        return self.calls >= self.limit
+        return self.is_closing or self.calls >= self.limit
 
 
 class Calls(Protocol):
@@ -114,7 +115,7 @@ class Reception:
         room = self._calls.room()
         if not room.is_full:
             return None
-        body = f"all {room.limit} calls are taken\n".encode()
+        body = b"draining: no new calls\n" if room.is_closing else f"all {room.limit} calls are taken\n".encode()
         return Response(503, body, headers=(("retry-after", RETRY_SECONDS),))
 
 

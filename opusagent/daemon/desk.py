@@ -1,0 +1,185 @@
+"""How a call is taken: from a platform's socket to the report. The one place that names a concrete platform."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+import structlog
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from opusagent.audio.media import MediaFormat
+from opusagent.call.call import Limits, run_call
+from opusagent.call.caller import Caller, answer
+from opusagent.call.ending import Ending
+from opusagent.call.report import CallReport, to_json
+from opusagent.call.wiring import Exchange, Profile
+from opusagent.daemon.config import AudioCodes
+from opusagent.daemon.generation import Generation
+from opusagent.daemon.observer import Observer
+from opusagent.daemon.roster import Conversation, Roster
+from opusagent.daemon.site import Room
+from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, PeerStalled, RemoteProtocolError
+from opusagent.net.limits import MODEL
+from opusagent.net.message_socket import MessageSocket
+from opusagent.net.sockets import connect
+from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
+from opusagent.platforms.dialect import CallResumed, Dialect
+from opusagent.platforms.twilio import TwilioDialect
+from opusagent.realtime.settings import model_format, session_update
+from opusagent.units import CallId, LoopTime, Ms
+
+log: FilteringBoundLogger = structlog.get_logger()
+
+
+class Desk:
+    """Takes the calls that one generation lets in. Each is carried by that generation to its end."""
+
+    def __init__(self, generation: Generation, roster: Roster, observer: Observer) -> None:
+        self._generation: Final = generation
+        self._config: Final = generation.config
+        self._roster: Final = roster
+        self._observer: Final = observer
+
+    def room(self) -> Room:
+        """Connections count from the moment they are let in, whether or not their call has started."""
+        return Room(self._roster.connections, self._config.server.max_calls, is_closing=self._roster.is_closing)
+
+    async def take_twilio_call(self, socket: MessageSocket) -> None:
+        """One media stream, from its first message to its end."""
+        if self.room().is_full:
+            await socket.close(GOING_AWAY, "no room")
+            return
+        with self._roster.slot():
+            caller = await self._answer(socket, TwilioDialect())
+            if isinstance(caller, CallResumed):
+                raise RemoteProtocolError("Twilio does not resume streams", close_code=POLICY_VIOLATION)
+            await self._call("twilio", caller, Limits(call_seconds=self._config.limits.call_seconds))
+
+    async def take_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
+        """One conversation, or one more socket for a conversation that goes on."""
+        platform = self._config.audiocodes or AudioCodes()
+        dialect = self._audiocodes_dialect()
+        caller = await self._answer(socket, dialect)
+        if isinstance(caller, CallResumed):
+            await self._resume(caller, token, socket, dialect)
+            return
+        if self.room().is_full:
+            await socket.send(*dialect.hang_up("no room for a further call"))
+            return
+        name, seats = (token, caller.started.platform_call_id), self._roster.seats
+        if name in seats:
+            await socket.send(*dialect.hang_up("this conversation is already here"))
+            return
+        limits = Limits(call_seconds=self._config.limits.call_seconds, resume_seconds=platform.resume_seconds)
+        seats[name] = caller.seat
+        try:
+            with self._roster.slot():
+                await self._call("audiocodes", caller, limits)
+        finally:
+            del seats[name]
+
+    async def resume_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
+        """One more socket for a conversation that goes on, and nothing else."""
+        dialect = self._audiocodes_dialect()
+        caller = await self._answer(socket, dialect)
+        if isinstance(caller, CallResumed):
+            await self._resume(caller, token, socket, dialect)
+        else:
+            await socket.send(*dialect.hang_up("not by these credentials any more"))
+
+    async def _resume(self, call: CallResumed, token: str, socket: MessageSocket, dialect: AudioCodesDialect) -> None:
+        """Seat a socket that comes back for a call. Only with the token that the call came with."""
+        seat = self._roster.seats.get((token, call.platform_call_id))
+        if seat is None:
+            log.warning("resume refused: no such conversation", platform_call=call.platform_call_id)
+            await socket.send(*dialect.hang_up("conversation not found"))
+            return
+        log.info("conversation resumed", platform_call=call.platform_call_id)
+        await seat.occupy(socket)
+
+    def _audiocodes_dialect(self) -> AudioCodesDialect:
+        platform = self._config.audiocodes or AudioCodes()
+        return AudioCodesDialect(platform.formats, Ms(platform.lead_ms))
+
+    async def _answer(self, socket: MessageSocket, dialect: Dialect) -> Caller | CallResumed:
+        try:
+            return await answer(socket, dialect)
+        except (PeerStalled, RemoteProtocolError) as failed:
+            log.warning("stream refused", error=str(failed))
+            raise
+
+    async def _call(self, platform: str, caller: Caller, limits: Limits) -> None:
+        who, generation = caller.started, self._generation
+        call = Conversation(
+            call_id=CallId(secrets.token_hex(8)),
+            platform=platform,
+            who=who,
+            started=datetime.now(UTC),
+            began=LoopTime(trio.current_time()),
+            generation=generation.number,
+            ending=Ending(),
+        )
+        self._observer.on_start(call.call_id, generation.recorder.folder(call.call_id, call.started))
+        log.info(
+            "call started",
+            call=call.call_id,
+            platform_call=who.platform_call_id,
+            caller=who.caller,
+            callee=who.callee,
+            generation=generation.number,
+        )
+        with self._roster.listed(call):
+            report = await run_call(
+                call.call_id,
+                caller,
+                self._profile(who.media),
+                Exchange(self._dial_model, generation.recorder, watch=self._observer.on_moment),
+                call.ending,
+                started=call.started,
+                limits=limits,
+            )
+            await self._file(report)
+
+    def _profile(self, leg: MediaFormat) -> Profile:
+        agent, audio = self._config.agent, self._config.realtime.audio
+        opening = session_update(instructions=agent.instructions, voice=agent.voice, audio=audio, caller=leg)
+        return Profile(opening, Policy(agent.instructions, agent.greeting), model_format(audio, leg))
+
+    async def _dial_model(self, plumbing: trio.Nursery) -> MessageSocket:
+        key = self._config.realtime.api_key
+        headers = [] if key is None else [("Authorization", f"Bearer {key.reveal()}")]
+        return await connect(plumbing, self._generation.model_url, headers, MODEL, ssl_context=self._generation.trust)
+
+    async def _file(self, report: CallReport) -> None:
+        log.info(
+            "call ended",
+            call=report.call_id,
+            reason=report.end.value,
+            detail=report.end_detail,
+            seconds=report.seconds,
+            turns=report.caller_turns,
+            barge_ins=report.barge_ins,
+        )
+        await self._generation.recorder.keep_report(report.call_id, report.started, to_json(report))
+        self._observer.on_report(report)
+
+
+@attrs.frozen
+class ResumeDesk:
+    """What is left of a generation's desk when another is in force: its own calls may be resumed, none begins."""
+
+    desk: Desk
+
+    def room(self) -> Room:
+        """None."""
+        return Room(0, 0, is_closing=True)
+
+    async def take_twilio_call(self, socket: MessageSocket) -> None:
+        """Twilio does not resume streams."""
+        await socket.close(GOING_AWAY, "no room")
+
+    async def take_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
+        """A conversation that goes on may come back as it came."""
+        await self.desk.resume_audiocodes_call(token, socket)

@@ -1,0 +1,175 @@
+"""One configuration in force: the file's values, and all that is made of them before a call needs it.
+
+A generation is complete before anybody sees it, and nothing in it changes. The call that began with it keeps it.
+"""
+
+import os
+import ssl
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import attrs
+import trio
+
+from opusagent.call.recorder import Disk, Recorder
+from opusagent.daemon.config import Config
+from opusagent.daemon.config_tables import Server
+from opusagent.daemon.config_values import reason, shown
+from opusagent.errors import ConfigError
+
+Backend = Callable[[Config], Awaitable[str]]
+"""Says where the model of a configuration is dialled; starts the embedded one if it is wanted and not there yet."""
+
+FIXED: Final = ("server.listen", "server.reuse_port", "admin.socket")
+"""What is opened once, when the daemon starts."""
+
+
+@attrs.frozen(kw_only=True)
+class Generation:
+    """`trust` is what the model's certificate is held against, `identity` what the port shows, None without TLS."""
+
+    number: int
+    config: Config
+    model_url: str
+    recorder: Recorder
+    trust: ssl.SSLContext | None = None
+    identity: ssl.SSLContext | None = None
+
+
+async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> Generation:
+    """Make a generation of `config`, trying out what only trying can tell.
+
+    Raises:
+        ConfigError: the certificate or its key cannot be used, or recordings cannot be written. All of it at once.
+    """
+    settling = await trio.to_thread.run_sync(_prepare, config)
+    url = await backend(config)
+    return Generation(
+        number=number,
+        config=config,
+        model_url=with_model(url, config.realtime.model),
+        recorder=Recorder(settling.directory, disk),
+        trust=settling.trust if urlsplit(url).scheme == "wss" else None,
+        identity=settling.identity,
+    )
+
+
+def identity_of(server: Server) -> ssl.SSLContext | None:
+    """What the port shows its clients: TLS 1.2 or newer, or None for plain TCP. Raises `ConfigError`."""
+    if server.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(server.certificate, server.certificate_key, password=_no_password)
+    except (OSError, ValueError) as error:
+        names = f"{server.certificate} and {server.certificate_key}"
+        raise ConfigError([f"`certificate` cannot be used: {names}: {_why(error)}, at server.certificate"]) from error
+    return context
+
+
+def changes(old: Config, new: Config) -> tuple[str, ...]:
+    """The keys whose values differ, as `table.key`; a table that has come or gone by its name alone.
+
+    >>> changes(Config(), attrs.evolve(Config(), server=Server(max_calls=7)))
+    ('server.max_calls',)
+    """
+    return tuple(_changes(old, new))
+
+
+def fixed_problems(old: Config, new: Config) -> list[str]:
+    """Why `new` cannot follow `old` without a restart, key by key."""
+    changed = set(changes(old, new))
+    return [
+        f"`{key.partition('.')[2]}` cannot change while the daemon runs: it is {_in_force(old, key)} and the file says "
+        f"{_in_force(new, key)}: restart the daemon, or put the old value back, at {key}"
+        for key in FIXED
+        if key in changed
+    ]
+
+
+def with_model(url: str, model: str) -> str:
+    """`url` with the model in its query, unless the query names one or a call (OpenAI Realtime, connection).
+
+    >>> with_model("wss://api.openai.com/v1/realtime", "gpt-realtime-2.1")
+    'wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1'
+    """
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    if not {"model", "call_id", "intent"} & {name for name, _ in query}:
+        query.append(("model", model))
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+@attrs.frozen
+class _Settling:
+    identity: ssl.SSLContext | None
+    trust: ssl.SSLContext
+    directory: Path | None
+
+
+def _prepare(config: Config) -> _Settling:
+    """All that touches a disk. Raises `ConfigError`."""
+    problems: list[str] = []
+    identity = None
+    try:
+        identity = identity_of(config.server)
+    except ConfigError as wrong:
+        problems.extend(wrong.problems)
+    directory = config.recording.directory if config.recording else None
+    if directory is not None:
+        problems.extend(_unwritable(directory))
+    if problems:
+        raise ConfigError(problems)
+    return _Settling(identity, ssl.create_default_context(), directory)
+
+
+def _unwritable(directory: Path) -> Iterator[str]:
+    """Why no recording can be kept in `directory`, found by keeping one byte there for a moment."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory) as trial:
+            trial.write(b"\0")
+            trial.flush()
+            os.fsync(trial.fileno())
+    except (OSError, ValueError) as error:
+        yield f"`directory` cannot be written to: {directory}: {_why(error)}, at recording.directory"
+
+
+def _changes(old: Config, new: Config) -> Iterator[str]:
+    for table in attrs.fields(Config):
+        before: object = getattr(old, table.name)
+        after: object = getattr(new, table.name)
+        if before == after:
+            continue
+        kind = type(before)
+        if not attrs.has(kind) or kind is not type(after):
+            yield table.name
+            continue
+        for field in attrs.fields(kind):
+            if getattr(before, field.name) != getattr(after, field.name):
+                yield f"{table.name}.{field.name}"
+
+
+def _in_force(config: Config, key: str) -> str:
+    match key:
+        case "server.listen":
+            return shown(config.server.listen.address)
+        case "server.reuse_port":
+            return shown(config.server.reuse_port)
+        case _:
+            return "not set" if config.admin.socket is None else shown(str(config.admin.socket))
+
+
+def _no_password() -> str:
+    # Without this OpenSSL asks at the terminal, and a daemon waits for ever.
+    raise ValueError("the key is protected by a password")
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"{error.reason or error}".lower().replace("_", " ")
+    return reason(error)

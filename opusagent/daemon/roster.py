@@ -1,0 +1,127 @@
+"""The calls that there are, whichever configuration they began with. Shared by all of them, counted in one place."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+
+import attrs
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from opusagent.call.bell import Bell
+from opusagent.call.ending import Ending
+from opusagent.call.reasons import EndReason
+from opusagent.call.seat import CallerSeat
+from opusagent.daemon.control import CallOnLine
+from opusagent.daemon.life import STUCK_SECONDS
+from opusagent.platforms.dialect import CallStarted
+from opusagent.units import CallId, LoopTime
+
+log: FilteringBoundLogger = structlog.get_logger()
+
+
+@attrs.frozen(eq=False)
+class Conversation:
+    """A call that goes on: who calls, since when, by which configuration, and the way to end it."""
+
+    call_id: CallId
+    platform: str
+    who: CallStarted
+    started: datetime
+    began: LoopTime
+    generation: int
+    ending: Ending
+
+    def seen(self, now: LoopTime) -> CallOnLine:
+        """As an operator sees it."""
+        return CallOnLine(
+            call_id=self.call_id,
+            platform=self.platform,
+            platform_call_id=self.who.platform_call_id,
+            caller=self.who.caller,
+            callee=self.who.callee,
+            started=self.started,
+            seconds=round(now - self.began, 1),
+            generation=self.generation,
+            ending=self.ending.end_of_call is not None,
+        )
+
+
+class Roster:
+    """Who is on the line. `news` is rung when a call has gone; one task waits for it."""
+
+    def __init__(self) -> None:
+        self.news: Final = Bell()
+        self.seats: Final[dict[tuple[str, str], CallerSeat]] = {}
+        """The seats that a socket may come back to, by the peer's token and the platform's name for the call."""
+        self.is_closing = False
+        """Whether new calls are refused."""
+        self._calls: Final[dict[CallId, Conversation]] = {}
+        self._ending_since: Final[dict[CallId, LoopTime]] = {}
+        self._stuck: set[CallId] = set()
+        self._connections = 0
+        self._is_over = False
+
+    @property
+    def connections(self) -> int:
+        """Connections that are calls, will be, or were and are being filed."""
+        return self._connections
+
+    @property
+    def conversations(self) -> tuple[Conversation, ...]:
+        """The calls, the oldest first."""
+        return tuple(self._calls.values())
+
+    def close_door(self) -> None:
+        """New calls are refused from now on. Those that have been let in go on, and may be resumed."""
+        self.is_closing = True
+
+    def end_calls(self) -> None:
+        """Every call says goodbye, and so does whichever begins nevertheless."""
+        self.is_closing = self._is_over = True
+        for call in self._calls.values():
+            call.ending.shut_down()
+
+    def hang_up(self, call_id: CallId) -> bool:
+        """End one call; False if there is none of that name."""
+        call = self._calls.get(call_id)
+        if call is None:
+            return False
+        call.ending.end(EndReason.OPERATOR)
+        return True
+
+    @contextmanager
+    def slot(self) -> Generator[None]:
+        """One of `max_calls`, for as long as a connection is a call."""
+        self._connections += 1
+        try:
+            yield
+        finally:
+            self._connections -= 1
+            self.news.ring()
+
+    @contextmanager
+    def listed(self, call: Conversation) -> Generator[None]:
+        """On the list from before the call's first word until it is filed."""
+        self._calls[call.call_id] = call
+        if self._is_over:
+            call.ending.shut_down()
+        try:
+            yield
+        finally:
+            del self._calls[call.call_id]
+            self._ending_since.pop(call.call_id, None)
+            self.news.ring()
+
+    def count_stuck(self, now: LoopTime) -> int:
+        """How many calls have been told to end and hang. Ask every second: a call's end is dated when it is first seen.
+
+        Each is logged once.
+        """
+        ending = {call.call_id for call in self._calls.values() if call.ending.end_of_call is not None}
+        stuck = {each for each in ending if now - self._ending_since.setdefault(each, now) >= STUCK_SECONDS}
+        for call_id in stuck - self._stuck:
+            log.error("a call hangs in its end", call=call_id, seconds=STUCK_SECONDS)
+        self._stuck = stuck
+        return len(stuck)

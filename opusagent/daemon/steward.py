@@ -1,0 +1,290 @@
+"""Runs the daemon from its first accept to its end, and answers `Control`: reload, upgrade, drain.
+
+One thing at a time changes what the daemon is: reloads and upgrades wait for each other, and neither begins once the
+end has. Orders only note what is wanted; `run` is the one task that acts on it.
+"""
+
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import attrs
+import structlog
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from opusagent.call.recorder import Disk
+from opusagent.daemon.config import Config
+from opusagent.daemon.control import CallOnLine, Status, Verdict
+from opusagent.daemon.doorstep import Doorstep
+from opusagent.daemon.dump import task_tree
+from opusagent.daemon.frontage import Frontage
+from opusagent.daemon.generation import Backend, Generation, changes, fixed_problems, settle
+from opusagent.daemon.life import Life, Phase, is_alive
+from opusagent.daemon.observer import Observer
+from opusagent.daemon.roster import Roster
+from opusagent.daemon.systemd import EXTENSION_USEC, ServiceManager, status
+from opusagent.daemon.upgrade import Predecessor, Successor, UpgradeFailed, start_successor
+from opusagent.errors import ConfigError
+from opusagent.net.listener import FrontDoor, serve
+from opusagent.units import CallId, LoopTime
+
+log: FilteringBoundLogger = structlog.get_logger()
+
+GOODBYE_SECONDS: Final = 10.0
+"""How long the calls may take to end when their time is over: goodbyes and recordings, all at once."""
+
+TERMINAL_DRAIN_SECONDS: Final = 5.0
+"""What calls get when somebody at a terminal presses Ctrl-C, if the configuration does not give them less."""
+
+TICK_SECONDS: Final = 1.0
+"""Between two looks at the clock, the calls and the drain's end."""
+
+
+@attrs.frozen(kw_only=True)
+class Means:
+    """What a steward works with. `load` reads the configuration anew; `command` starts the program anew."""
+
+    load: Callable[[], Awaitable[Config]]
+    backend: Backend
+    disk: Disk
+    environ: Mapping[str, str]
+    command: Sequence[str] = ()
+    manager: ServiceManager = ServiceManager(None)
+    watchdog: float | None = None
+    predecessor: Predecessor | None = None
+
+
+class Steward:
+    """The daemon, once its sockets are open."""
+
+    def __init__(self, generation: Generation, doorstep: Doorstep, means: Means, observer: Observer) -> None:
+        self.roster: Final = Roster()
+        self.frontage: Final = Frontage(generation, self.roster, observer, lambda: self._life)
+        self._doorstep: Final = doorstep
+        self._means: Final = means
+        self._began: Final = LoopTime(trio.current_time())
+        self._life = Life(Phase.STARTING, self._began)
+        self._manager = means.manager
+        self._accepting: Final = trio.CancelScope()
+        self._change: Final = trio.Lock()
+        self.overran = False
+        """Whether the drain's time ran out while there were calls, and nobody had asked for haste."""
+        self._last_refusal: tuple[str, ...] = ()
+        self._was_told_to_stop = False
+        self._is_hastened = False
+        self._is_alone = False
+        self._last_status = ""
+
+    # -- questions ----------------------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """How the daemon is."""
+        now = LoopTime(trio.current_time())
+        deadline = self._life.deadline
+        return Status(
+            phase=self._life.phase,
+            generation=self._generation.number,
+            calls=len(self.roster.conversations),
+            connections=self.roster.connections,
+            max_calls=self._generation.config.server.max_calls,
+            uptime_seconds=round(now - self._began, 1),
+            drain_seconds_left=None if deadline is None else round(max(0.0, deadline - now), 1),
+            last_refusal=self._last_refusal,
+        )
+
+    def calls(self) -> Sequence[CallOnLine]:
+        """The calls that there are, the oldest first."""
+        now = LoopTime(trio.current_time())
+        return [call.seen(now) for call in self.roster.conversations]
+
+    @property
+    def _generation(self) -> Generation:
+        return self.frontage.generation
+
+    # -- orders -------------------------------------------------------------------------------------------------
+
+    def hang_up(self, call_id: CallId) -> bool:
+        """End one call in order."""
+        return self.roster.hang_up(call_id)
+
+    def drain(self, seconds: float | None = None) -> None:
+        """No new calls; the end when the last is over, or after `seconds`."""
+        patience = self._generation.config.server.drain_seconds if seconds is None else seconds
+        if not self._life.is_ending:
+            self._manager.tell("STOPPING=1")
+            log.info("draining", calls=self.roster.connections, seconds=patience)
+        self._life = self._life.draining(LoopTime(trio.current_time()), patience)
+        self.roster.close_door()
+        self.roster.news.ring()
+        self._tell_status()
+
+    def stop(self, signalled: signal.Signals) -> None:
+        """Drain; if that was said before, end now. Who was taken over from is told as well, and waited for."""
+        if self._means.predecessor is not None and signalled is signal.SIGTERM:
+            self._means.predecessor.pass_on(signalled)
+        configured = self._generation.config.server.drain_seconds
+        if not self._was_told_to_stop:
+            self._was_told_to_stop = True
+            self.drain(min(configured, TERMINAL_DRAIN_SECONDS) if signalled is signal.SIGINT else configured)
+        elif self._life.phase is Phase.DRAINING:
+            log.info("told again to stop: the calls end now", calls=self.roster.connections)
+            self._is_hastened = True
+            self.drain(0)
+
+    async def reload(self) -> Verdict:
+        """Read the configuration anew. What is wrong with it is said, and then nothing has changed."""
+        async with self._change:
+            if self._life.phase is not Phase.READY:
+                return self._refuse("reload", [f"the daemon is {self._life.phase.value}"])
+            self._life = self._life.reloading(LoopTime(trio.current_time()))
+            self._manager.reloading()
+            try:
+                return await self._follow_file()
+            except ConfigError as wrong:
+                return self._refuse("reload", wrong.problems)
+            except Exception:
+                # A bug of ours in reading a file must not end the calls that there are.
+                log.exception("fault in a reload")
+                return self._refuse("reload", ["a fault of the program: the log has its traceback"])
+            finally:
+                self._life = self._life.ready(LoopTime(trio.current_time()))
+                self._manager.tell("READY=1")
+                self._tell_status()
+
+    async def upgrade(self) -> Verdict:
+        """Start the program anew and hand over to it, or say why it does not start, and go on."""
+        async with self._change:
+            if self._life.phase is not Phase.READY:
+                return self._refuse("upgrade", [f"the daemon is {self._life.phase.value}"])
+            means = self._means
+            log.info("upgrading: the new process starts")
+            try:
+                successor = await start_successor(means.command, self._doorstep.fds, means.environ)
+            except UpgradeFailed as failed:
+                return self._refuse("upgrade", str(failed).splitlines())
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + TICK_SECONDS):
+                await self._hand_over(successor)
+            return Verdict(generation=self._generation.number)
+
+    async def _follow_file(self) -> Verdict:
+        old, means = self._generation, self._means
+        config = await means.load()
+        fixed = fixed_problems(old.config, config)
+        if fixed:
+            raise ConfigError(fixed)
+        new = await settle(old.number + 1, config, means.backend, means.disk)
+        changed = changes(old.config, config)
+        self.frontage.follow(new)
+        self._last_refusal = ()
+        log.info("reloaded", generation=new.number, changed=changed)
+        return Verdict(generation=new.number, changed=changed)
+
+    def _refuse(self, what: str, problems: Sequence[str]) -> Verdict:
+        self._last_refusal = tuple(f"{what} refused: {problem}" for problem in problems)
+        log.error(f"{what} refused, nothing has changed", problems=tuple(problems), generation=self._generation.number)
+        self._tell_status()
+        return Verdict(generation=self._generation.number, problems=tuple(problems))
+
+    async def _hand_over(self, successor: Successor) -> None:
+        """From here on the successor is the daemon. Connections that this process has accepted stay its own."""
+        self._manager.tell(f"MAINPID={successor.pid}")
+        self._manager = ServiceManager(None)
+        self._accepting.cancel()
+        await successor.go()
+        patience = self._generation.config.server.drain_seconds
+        self._life = self._life.draining(LoopTime(trio.current_time()), patience)
+        log.info("handed over", successor=successor.pid, calls=self.roster.connections, drain_seconds=patience)
+        self.roster.news.ring()
+
+    def dump(self) -> None:
+        """Write to the log what every task is doing, and how full the daemon is."""
+        log.warning("dump", status=attrs.asdict(self.status()), tasks=task_tree())
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until drained, and to the end of the last call."""
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as doors:
+                door = await doors.start(self._accept, connections)
+                doors.start_soon(self._tick)
+                doors.start_soon(self._await_predecessor)
+                self._life = self._life.ready(LoopTime(trio.current_time()))
+                self._manager.tell("READY=1", f"MAINPID={os.getpid()}")
+                self._tell_status()
+                task_status.started()
+                await self._until_drained(door)
+                self.overran = bool(self.roster.connections) and not self._is_hastened
+                await self._end_calls()
+                doors.cancel_scope.cancel()
+            connections.cancel_scope.cancel()
+
+    async def _accept(
+        self, connections: trio.Nursery, *, task_status: trio.TaskStatus[FrontDoor] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        listeners = self._doorstep.listeners(lambda: self._generation.identity)
+        with self._accepting:
+            await serve(listeners, self.frontage, connections=connections, task_status=task_status)
+
+    async def _await_predecessor(self) -> None:
+        """A process that still has calls of ours is waited for like a call, for as long as a drain waits."""
+        if self._means.predecessor is not None:
+            await self._means.predecessor.wait_gone()
+            log.info("the process that was taken over from has ended")
+        self._is_alone = True
+        self.roster.news.ring()
+
+    async def _until_drained(self, door: FrontDoor) -> None:
+        while not self._life.is_ending:
+            await self.roster.news.wait(None)
+        while trio.current_time() < (deadline := self._life.deadline or LoopTime(trio.current_time())):
+            handed_over = self._accepting.cancel_called and door.statistics().open
+            if self._is_alone and not self.roster.connections and not handed_over:
+                return
+            await self.roster.news.wait(deadline)
+
+    async def _end_calls(self) -> None:
+        self._life = self._life.stopping(LoopTime(trio.current_time()))
+        self._tell_status()
+        left = len(self.roster.conversations)
+        if left:
+            log.warning("the calls that are left are ended", calls=left)
+        self.roster.end_calls()
+        with trio.move_on_after(GOODBYE_SECONDS):
+            while self.roster.conversations:
+                await self.roster.news.wait(None)
+
+    async def _tick(self) -> None:
+        """Once a second: the watchdog, the status, and patience while draining."""
+        period = min(TICK_SECONDS, self._means.watchdog or TICK_SECONDS)
+        due = trio.current_time()
+        while True:
+            due = max(due, trio.current_time() - period) + period
+            await trio.sleep_until(due)
+            now = LoopTime(trio.current_time())
+            stuck = self.roster.count_stuck(now)
+            if self._means.watchdog and is_alive(now - due, len(self.roster.conversations), stuck):
+                self._manager.tell("WATCHDOG=1")
+            if self._life.is_ending:
+                self._manager.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION_USEC}")
+                self.roster.news.ring()
+            self._tell_status()
+
+    def _tell_status(self) -> None:
+        text = describe(self.status())
+        if text != self._last_status:
+            self._last_status = text
+            self._manager.tell(status(text))
+
+
+def describe(now: Status) -> str:
+    """A line for a person: how the daemon is, and what it last refused."""
+    match now.phase:
+        case Phase.DRAINING | Phase.STOPPING:
+            left = "" if now.drain_seconds_left is None else f", at most {now.drain_seconds_left:.0f} s more"
+            text = f"{now.phase.value}: calls {now.connections}{left}"
+        case _:
+            text = f"{now.phase.value}: generation {now.generation}, calls {now.connections}/{now.max_calls}"
+    return "; ".join([text, *now.last_refusal])
