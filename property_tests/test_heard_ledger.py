@@ -118,13 +118,26 @@ class NaivePlatform(RuleBasedStateMachine):
         self.items += 1
         self.in_item = 0
 
+    @rule(ms=st.integers(0, 500))
+    def hesitation(self, ms: int) -> None:
+        """An interruption that is none: nothing is heard while it lasts, nothing is lost by it."""
+        before = self.playout.ledger(self.now)
+        self.playout.hold(self.now)
+        self.marks.clear()
+        self.now = LoopTime(self.now + ms / 1000)
+        assert self.playout.pop_due(self.now) is None
+        after = self.playout.ledger(self.now)
+        assert (after.heard, after.discarded) == (before.heard, before.discarded)
+        assert 0 <= after.held - before.held < FRAME
+        self.playout.release()
+
     @invariant()
     def law(self) -> None:
         """No byte is unaccounted for."""
         ledger = self.playout.ledger(self.now)
         assert ledger.pushed == ledger.heard + ledger.discarded + ledger.held
         assert min(ledger.heard, ledger.discarded, ledger.held) >= 0
-        assert ledger.heard <= len(self.sent)
+        assert ledger.heard <= len(self.sent)  # what is sent again after a hold is counted twice there
 
 
 def assert_sound(cut: Cut) -> None:

@@ -8,54 +8,35 @@
 The caller is heard from the first moment: the model is dialled inside the talk, while the uplink keeps what is said.
 """
 
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final
 
 import attrs
 import structlog
 import trio
+from structlog.typing import FilteringBoundLogger
 
-from opusagent.audio.media import PCM16_24K, MediaFormat
-from opusagent.audio.vad.hysteresis import SpeechEvent, SpeechStopped
 from opusagent.call.caller import Caller
-from opusagent.call.downlink import Downlink, hear_model, tell_caller
+from opusagent.call.commands import RunTool, Transfer
+from opusagent.call.downlink import hear_model, tell_caller
 from opusagent.call.ending import Ending
-from opusagent.call.hearing import Hearing
-from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, LineBack, LineLost, ModelReady, Moment
-from opusagent.call.playout import Batch, Playout
 from opusagent.call.reasons import MODEL_LEG, End, EndReason
-from opusagent.call.recorder import Recorder, Recording
-from opusagent.call.report import MOST_HAPPENINGS, AudioAccount, CallReport, Happening, tell
-from opusagent.call.seat import CallerSeat, DialModel, ModelSeat
-from opusagent.call.session import (
-    AcceptCaller,
-    ClearCaller,
-    Command,
-    EndCall,
-    FillSilence,
-    Note,
-    Session,
-    TellCaller,
-    TellModel,
-)
-from opusagent.call.turns import TurnLog
-from opusagent.call.uplink import Uplink, hear_caller, tell_model
+from opusagent.call.report import CallReport
+from opusagent.call.seat import CallerSeat, ModelSeat
+from opusagent.call.uplink import hear_caller, tell_model
+from opusagent.call.wiring import Call, Exchange, Profile
 from opusagent.errors import INTERNAL_ERROR, PeerGone, PeerStalled, RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket
-from opusagent.platforms.dialect import CallerEvent, CallerLeft, CallerNamed, Dialect
+from opusagent.platforms.dialect import CallerLeft, Dialect
 from opusagent.realtime.codec import render
-from opusagent.realtime.events import ClientEvent, ServerEvent, SessionUpdate, UnknownEvent
-from opusagent.units import CallId, LoopTime, Ms
+from opusagent.realtime.events import ClientEvent
+from opusagent.units import CallId
 
-log = structlog.get_logger()
+log: FilteringBoundLogger = structlog.get_logger()
 
 MAY_COME_BACK: Final = frozenset({EndReason.CALLER_CLOSED, EndReason.CALLER_LOST, EndReason.CALLER_STALLED})
 """How a leg may be lost so that its platform may take the call up again. A goodbye is a goodbye."""
-
-CONTROL_MESSAGES: Final = 64
-"""How many control messages to the model may wait. More means that it takes none: it has stalled."""
 
 
 @attrs.frozen
@@ -66,216 +47,6 @@ class Limits:
     ready_seconds: float = 5.0
     goodbye_seconds: float = 5.0
     resume_seconds: float = 0.0
-
-
-@attrs.frozen
-class Profile:
-    """Who answers: what the model is told, and how its audio is written."""
-
-    opening: SessionUpdate
-    instructions: str
-    greeting: str | None = None
-    model_media: MediaFormat = PCM16_24K
-
-
-def watch_nothing(moment: Moment) -> None:
-    """Nobody looks on while the call takes place."""
-
-
-@attrs.frozen
-class Exchange:
-    """What the calls of a process share: the way to the model, the recorder, its ears if it has any, who looks on."""
-
-    dial_model: DialModel
-    recorder: Recorder
-    hearing: Hearing | None = None
-    watch: Callable[[Moment], None] = watch_nothing
-
-
-class Call:
-    """One call's parts, wired. `run_call` gives them their lifetime."""
-
-    def __init__(
-        self,
-        call_id: CallId,
-        caller: Caller,
-        profile: Profile,
-        recording: Recording,
-        exchange: Exchange,
-        ending: Ending,
-    ) -> None:
-        leg = caller.started.media
-        self.call_id: Final = call_id
-        self.caller: Final = caller
-        self.ending: Final = ending
-        self.recording: Final = recording
-        self.began: Final = LoopTime(trio.current_time())
-        self.playout: Final = Playout(
-            profile.model_media, leg, lead=caller.started.lead, marks=caller.started.returns_marks
-        )
-        self.session: Final = Session(
-            profile.opening, self.playout, instructions=profile.instructions, greeting=profile.greeting
-        )
-        self.tap: Final = exchange.hearing.new_tap(leg.rate, self.on_ear) if exchange.hearing else None
-        self.uplink: Final = Uplink(caller.started, profile.model_media, recording.tape, self.tap)
-        self.downlink: Final = Downlink(self.playout, caller.dialect, recording.tape, self._on_batch)
-        self.ready: Final = trio.Event()
-        self._media: Final = profile.model_media
-        self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
-        self._watch: Final = exchange.watch
-        self._story: list[Happening] = []
-        self._turns: Final = TurnLog()
-        self._answer_at: int | None = None
-        self._ready_after: float | None = None
-        self._unreadable = 0
-        self._named = CallerNamed("", "", {})
-        self._gaps: list[float] = []
-
-    # -- what happens ------------------------------------------------------------------------------------------
-
-    def on_model(self, event: ServerEvent | UnknownEvent) -> None:
-        """The model said something."""
-        self._perform(self.session.on_model(event, LoopTime(trio.current_time())))
-        self.downlink.ring()
-
-    def on_caller(self, event: CallerEvent) -> None:
-        """The platform said something that is not audio."""
-        self.downlink.say(self.caller.dialect.replies())
-        if isinstance(event, CallerNamed):
-            self._named = event
-        self._perform(self.session.on_caller(event, LoopTime(trio.current_time())))
-        self.downlink.ring()
-
-    def on_line_lost(self) -> None:
-        """The platform's socket is gone; it may come back."""
-        now = LoopTime(trio.current_time())
-        self.downlink.lose_line(now)
-        self.uplink.restart()
-        self._note(LineLost(now))
-
-    def on_line_back(self, gap: float) -> None:
-        """The platform has come back after `gap` seconds."""
-        now = LoopTime(trio.current_time())
-        self._gaps.append(round(gap, 3))
-        self.downlink.say(self.caller.dialect.resume())
-        self._perform(self.session.on_line_back(gap, now))
-        self._note(LineBack(now, gap))
-
-    def on_garbage(self, unreadable: RemoteProtocolError) -> None:
-        """The model said something that cannot be read: counted, said once."""
-        self._unreadable += 1
-        if self._unreadable == 1:
-            log.warning("unreadable message from the model", call=self.call_id, error=str(unreadable))
-
-    def _perform(self, commands: Sequence[Command]) -> None:
-        for command in commands:
-            match command:
-                case TellModel():
-                    self._tell_model(command.event)
-                case ClearCaller():
-                    self.downlink.clear(command.at)
-                case AcceptCaller():
-                    self.ready.set()
-                    self.downlink.say(self.caller.dialect.accept())
-                case TellCaller():
-                    self.downlink.say(self.caller.dialect.notify(command.notice))
-                case FillSilence():
-                    self.uplink.put_silence(command.ms)
-                case EndCall():
-                    self.ending.end(command.end.reason, command.end.detail, command.end.close_code)
-                case Note():
-                    self._note(command.moment)
-                case _:
-                    assert_never(command)
-
-    def _tell_model(self, event: ClientEvent) -> None:
-        try:
-            self._to_model.send_nowait(event)
-        except trio.WouldBlock:
-            self.ending.end(
-                EndReason.MODEL_STALLED, f"{CONTROL_MESSAGES} control messages wait for the model", INTERNAL_ERROR
-            )
-
-    def _note(self, moment: Moment) -> None:
-        at = round(moment.at - self.began, 4)
-        match moment:
-            case AnswerBegan():
-                self._answer_at = moment.position
-                self._turns.on_first_delta(at)
-            case CallerPaused():
-                self._turns.on_service_stopped(at)
-            case Interrupted(cuts=(first, *_)):
-                self._turns.on_cut(first.heard, first.total)
-            case ModelReady():
-                self._ready_after = at
-            case _:
-                pass
-        if len(self._story) < MOST_HAPPENINGS:
-            self._story.append(tell(moment, self.began))
-        self._watch(moment)
-
-    def on_ear(self, event: SpeechEvent) -> None:
-        """Our own ears heard the caller begin or end to speak, at a media time that began with the first frame."""
-        if isinstance(event, SpeechStopped) and self.uplink.first_heard is not None:
-            self._turns.on_ear_stopped(round(self.uplink.first_heard - self.began + event.at / 1000, 4))
-
-    def _on_batch(self, batch: Batch) -> None:
-        """Frames go to the platform; perhaps the first ones of an answer."""
-        answer = self._answer_at
-        sent = sum(map(len, batch.frames))
-        if answer is None or answer >= batch.position + sent:
-            return
-        self._answer_at = None
-        ahead = self.playout.leg.ms_of(max(0, answer - batch.position)) / 1000
-        now = trio.current_time() - self.began
-        self._turns.on_first_sent(round(now, 4), round(batch.plays_at - self.began + ahead, 4))
-
-    # -- what remains -------------------------------------------------------------------------------------------
-
-    def report(self, started: datetime) -> CallReport:
-        """The account of the call as it stands."""
-        now = LoopTime(trio.current_time())
-        end = self.ending.end_of_call or End(EndReason.FAULT, "cancelled from outside")
-        counts = self.session.statistics()
-        who = self.caller.started
-        return CallReport(
-            call_id=self.call_id,
-            platform_call_id=who.platform_call_id,
-            stream_id=who.stream_id,
-            caller=who.caller or self._named.caller,
-            callee=who.callee or self._named.callee,
-            started=started,
-            seconds=round(now - self.began, 3),
-            end=end.reason,
-            end_detail=end.detail,
-            setup_seconds=self._ready_after,
-            turns=self._turns.all(),
-            caller_turns=counts.turns,
-            barge_ins=counts.barge_ins,
-            audio=self._audio(now),
-            line_gaps=tuple(self._gaps),
-            model_errors=counts.model_errors,
-            unknown_messages=counts.unknown,
-            unreadable_messages=self._unreadable,
-            recording=None if self.recording.path is None else str(self.recording.path),
-            recording_fault=self.recording.fault,
-            story=tuple(self._story),
-        )
-
-    def _audio(self, now: LoopTime) -> AudioAccount:
-        ledger = self.playout.ledger(now)
-        leg = self.playout.leg.ms_of
-        discarded, held, pushed = leg(ledger.discarded), leg(ledger.held), leg(ledger.pushed)
-        return AudioAccount(
-            caller_received=leg(self.uplink.received_bytes),
-            caller_dropped=leg(self.uplink.dropped_bytes),
-            model_appended=self._media.ms_of(self.uplink.appended_bytes),
-            model_pushed=pushed,
-            model_heard=Ms(pushed - discarded - held),
-            model_discarded=discarded,
-            model_held=held,
-            model_overflowed=leg(ledger.overflowed),
-        )
 
 
 async def run_call(
@@ -316,6 +87,8 @@ async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
             async with trio.open_nursery() as talk:
                 call.ending.arm(talk.cancel_scope)
                 talk.start_soon(_attend_caller, call, limits)
+                talk.start_soon(_keep_time, call)
+                talk.start_soon(_run_errands, call)
                 talk.start_soon(_converse, call, seat, limits)
         if lifetime.cancelled_caught:
             call.ending.end(EndReason.TOO_LONG, f"{limits.call_seconds:g} s")
@@ -324,6 +97,31 @@ async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
         # call notices.
         call.ending.end(EndReason.FAULT, close_code=INTERNAL_ERROR)
         log.exception("fault in a call", call=call.call_id)
+
+
+async def _keep_time(call: Call) -> None:
+    """Wake the session at its deadlines."""
+    while True:
+        deadline = call.deadline()
+        await call.timer.wait(deadline)
+        if deadline is not None and trio.current_time() >= deadline:
+            call.on_time()
+
+
+async def _run_errands(call: Call) -> None:
+    """Whatever the model or a key wants done runs beside the conversation, and ends with it."""
+    async with trio.open_nursery() as errands:
+        async for errand in call.errands:
+            errands.start_soon(_run_errand, call, errand)
+
+
+async def _run_errand(call: Call, errand: RunTool | Transfer) -> None:
+    match errand:
+        case RunTool():
+            call.on_tool_result(errand.call.call_id, await call.hands.run(errand.call))
+        case Transfer():
+            outcome = await call.hands.transfer(errand.target)
+            log.info("transfer", call=call.call_id, target=errand.target, outcome=outcome)
 
 
 async def _attend_caller(call: Call, limits: Limits) -> None:

@@ -9,8 +9,8 @@ response asks the gate, which asks the service when it may:
     active    a response is being made: a wish waits for `response.done`
 
 One wish waits at most; a later one replaces it, except that a wish with words of its own (a greeting, a farewell, a
-filler) is never replaced by a plain one. A plain wish that waits ("answer what is there now") is granted by any response
-that begins after it was made, because that response sees the same conversation.
+filler) is never replaced by a plain one. A plain wish that waits ("answer what is there now") is granted by any
+response that begins after it was made, because that response sees the same conversation.
 """
 
 import attrs

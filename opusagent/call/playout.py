@@ -16,7 +16,8 @@ bytes, counted from the first byte of the call. Four positions on that stream ar
 Marks set no pace: a mark comes back later than the ear passed it, by as long as it was on the line. A sender that
 waited for that would starve the platform by as much on every line longer than `lead`.
 
-A cut (barge-in) ends a generation: everything beyond `heard` is discarded, and marks of earlier generations mean
+A hold takes back what was sent and not heard, to be sent again when it is released: an interruption that may turn out
+to be none. A cut (barge-in) discards everything beyond `heard`. Both end a generation: marks of earlier ones mean
 nothing any more, because a platform returns all pending marks when it is told to clear. So at every moment
 
     pushed = heard + discarded + held.
@@ -107,6 +108,8 @@ class Playout:
         self._bytes_per_second: Final = leg.rate * leg.bytes_per_sample
         self._marks_come_back: Final = marks
         self._held = bytearray()
+        self._flight = bytearray()
+        self._is_on_hold = False
         self._spans: deque[Span] = deque()
         self._marks: deque[int] = deque()
         self._generation = 0
@@ -138,8 +141,7 @@ class Playout:
         self._append(self._converter.flush())
         if self._spans:
             self._spans[-1].end = self.pushed
-        samples_short = -len(self._held) % self._frame // self.leg.bytes_per_sample
-        self._held += self.leg.silence * samples_short
+        self._pad()
 
     # -- out ---------------------------------------------------------------------------------------------------
 
@@ -149,12 +151,14 @@ class Playout:
         if due is None or due > now:
             return None
         self._forget_heard(self._confirmed if self._marks_come_back else self.heard(now))
+        del self._flight[: len(self._flight) - (self._sent - self.heard(now))]
         room = self._lead - self._ahead(now)
         count = min(len(self._held), max(room, self._frame)) // self._frame
         plays_at = self._plays_at(now)
         block = bytes(self._held[: count * self._frame])
         del self._held[: len(block)]
         self._sent += len(block)
+        self._flight += block
         frames = [block[i : i + self._frame] for i in range(0, len(block), self._frame)]
         last = self._finished and not self._held
         if last:
@@ -163,6 +167,8 @@ class Playout:
 
     def next_due(self, now: LoopTime) -> LoopTime | None:
         """When `pop_due` has something next: now or later, None while nothing waits."""
+        if self._is_on_hold:
+            return None
         if self._end_is_missing():
             return now
         if len(self._held) < self._frame:
@@ -200,6 +206,8 @@ class Playout:
         self._discarded += self.pushed - heard
         self._sent = self._marked = self._ended = self._confirmed = self.pushed
         self._held.clear()
+        self._flight.clear()
+        self._is_on_hold = False
         self._spans.clear()
         self._marks.clear()
         self._converter.reset()
@@ -208,10 +216,38 @@ class Playout:
         self._anchor = self._pace = (self._sent, now)
         return cuts
 
+    def hold(self, now: LoopTime) -> None:
+        """Stop, and take back what was sent and not heard: the platform is told to clear, and nothing is discarded."""
+        heard = self.heard(now)
+        unheard = self._sent - heard
+        self._held[:0] = self._flight[len(self._flight) - unheard :]
+        self._flight.clear()
+        self._sent = self._marked = self._confirmed = heard
+        self._ended = min(self._ended, heard)
+        self._marks.clear()
+        self._generation += 1
+        self._anchor = (heard, now)
+        self._is_on_hold = True
+        if self._finished:
+            self._pad()
+
+    def release(self) -> None:
+        """Go on with what was held, in whole frames: the first continues where the ear was."""
+        self._is_on_hold = False
+
+    def quiet_at(self, now: LoopTime) -> LoopTime | None:
+        """When everything will have been heard, marks that never come included; None while more may follow."""
+        if self._held or not self._finished:
+            return None
+        position, since = self._anchor
+        end = since + (self._sent - position + 1) / self._bytes_per_second
+        return LoopTime(max(now, end + (MARK_PATIENCE if self._marks else 0.0)))
+
     def lose(self, now: LoopTime) -> None:
         """The platform's socket broke: what it had and the caller had not heard is discarded, the rest stays held."""
         heard = self.heard(now)
         self._discarded += self._sent - heard
+        self._flight.clear()
         self._marked = self._confirmed = self._sent
         self._marks.clear()
         self._generation += 1
@@ -254,6 +290,11 @@ class Playout:
         room = max(0, self._capacity - len(self._held))
         self._overflowed += max(0, len(audio) - room)
         self._held += audio[:room]
+
+    def _pad(self) -> None:
+        """Complete the last frame with silence."""
+        samples_short = -len(self._held) % self._frame // self.leg.bytes_per_sample
+        self._held += self.leg.silence * samples_short
 
     def _ahead(self, now: LoopTime) -> int:
         return self._sent - max(self._clock(now), self._played(self._pace, now))

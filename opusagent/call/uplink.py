@@ -43,6 +43,7 @@ class Uplink:
         self._samples: Final = WholeSamples(started.media.bytes_per_sample)
         self._blocks: Final = None if started.block is None else Framer(started.media.bytes_of(started.block))
         self._resampler: Final = Resampler(started.media.rate, model.rate)
+        self.is_deaf = False
         self.first_heard: LoopTime | None = None
         self.received_bytes = 0
         self.dropped_bytes = 0
@@ -61,11 +62,11 @@ class Uplink:
         self._tape.hear(pcm, heard.at, now)
         if self._tap is not None:
             self._tap.hear(pcm)
-        self._queue(CallerAudio(audio, heard.at))
+        self._queue(CallerAudio(self._silent(len(audio)) if self.is_deaf else audio, heard.at))
 
     def put_silence(self, ms: Ms) -> None:
         """Let the model hear silence that the platform did not send: nobody said it, so it is not taped."""
-        self._queue(CallerAudio(self._leg.silence * (self._leg.bytes_of(ms) // self._leg.bytes_per_sample)))
+        self._queue(CallerAudio(self._silent(self._leg.bytes_of(ms))))
 
     def restart(self) -> None:
         """The caller's sound goes on over another socket: half a sample of the old one has no other half."""
@@ -90,6 +91,9 @@ class Uplink:
         """The message with the part of a block that is left when the caller has gone."""
         rest = b"" if self._blocks is None else self._blocks.take()
         return [self._message(rest)] if rest else []
+
+    def _silent(self, count: int) -> bytes:
+        return self._leg.silence * (count // self._leg.bytes_per_sample)
 
     def _queue(self, heard: CallerAudio) -> None:
         try:

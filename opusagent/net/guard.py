@@ -13,7 +13,6 @@ import sys
 
 import trio
 from attrs import define, field
-from typing_extensions import override
 
 from opusagent.units import LoopTime
 
@@ -77,7 +76,6 @@ class GuardedStream(trio.abc.Stream):
     stalled: bool = field(default=False, init=False)
     """A write has met its deadline. The stream is closed."""
 
-    @override
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         self.listening_since = LoopTime(trio.current_time())
         try:
@@ -85,7 +83,6 @@ class GuardedStream(trio.abc.Stream):
         finally:
             self.listening_since = None
 
-    @override
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write all of `data`.
 
@@ -104,7 +101,6 @@ class GuardedStream(trio.abc.Stream):
             self.stalled = True
             raise trio.BrokenResourceError(f"the peer took no bytes for {self.send_seconds:g} s")
 
-    @override
     async def wait_send_all_might_not_block(self) -> None:
         await self.inner.wait_send_all_might_not_block()
 
@@ -119,6 +115,5 @@ class GuardedStream(trio.abc.Stream):
         else:
             await trio.lowlevel.checkpoint()
 
-    @override
     async def aclose(self) -> None:
         await self.inner.aclose()

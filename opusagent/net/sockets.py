@@ -22,7 +22,6 @@ from typing import Final
 import trio
 from attrs import frozen
 from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
-from typing_extensions import override
 from wsproto import WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
@@ -330,7 +329,6 @@ class _Connection(WebSocketConnection):
 
     # What the library's reader meets.
 
-    @override
     async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
         if isinstance(event, BytesMessage):
             raise self._fault_of_theirs("binary messages are not spoken here", UNSUPPORTED_DATA)
@@ -370,13 +368,11 @@ class _Connection(WebSocketConnection):
         self._queued_bytes = 0
         self._space.unpark_all()
 
-    @override
     async def _handle_ping_event(self, event: Ping) -> None:
         if self._wsproto.state is ConnectionState.OPEN:  # no frame may follow our close frame (RFC 6455 section 5.5.1)
             await super()._handle_ping_event(event)
         await trio.lowlevel.checkpoint()
 
-    @override
     async def _handle_close_connection_event(self, event: CloseConnection) -> None:
         if self._wsproto.state is ConnectionState.OPEN:
             # No close frame was received: this is how wsproto tells that it could not parse what was.

@@ -9,33 +9,36 @@
 
         report = play(script)
 
-`play` turns the clock itself: an hour takes as long as its events. `perform` is the same inside a running loop.
+`play` turns the clock itself: an hour takes as long as its events. `perform` is the same inside a running loop. The
+same for another platform is a `Theatre` of its own.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import attrs
 import trio
 from trio.testing import MockClock
 
 from opusagent.audio.media import MULAW_8K
-from opusagent.call.call import Exchange, Limits, Profile, run_call
-from opusagent.call.caller import answer
+from opusagent.call.call import Limits, run_call
+from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
 from opusagent.call.moments import Moment
+from opusagent.call.policy import Policy
 from opusagent.call.recorder import Disk, Recorder
 from opusagent.call.report import CallReport
+from opusagent.call.wiring import Exchange, Profile
 from opusagent.errors import LocalProtocolError
 from opusagent.net.limits import MODEL
 from opusagent.net.message_socket import MessageSocket
-from opusagent.platforms.dialect import CallResumed
+from opusagent.platforms.dialect import CallResumed, Dialect
 from opusagent.platforms.twilio import TwilioDialect
 from opusagent.realtime.settings import session_update
+from opusagent.testing.audiocodes_caller import ScriptedAudioCodesCaller
 from opusagent.testing.memory import MemorySocket, memory_pair
 from opusagent.testing.model import ScriptedModel
 from opusagent.testing.twilio_caller import ScriptedTwilioCaller
@@ -46,7 +49,7 @@ STARTED: Final = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 PROFILE: Final = Profile(
     session_update(instructions="Be brief.", voice="marin", audio="pcm", caller=MULAW_8K),
-    instructions="Be brief.",
+    Policy(instructions="Be brief."),
 )
 
 
@@ -56,20 +59,25 @@ async def disk_inline(work: Callable[[], None]) -> None:
     work()
 
 
+C = TypeVar("C", bound=ScriptedTwilioCaller | ScriptedAudioCodesCaller)
+
+
 @attrs.define(eq=False)
-class Stage:
+class CallStage(Generic[C]):
     """What a script plays with. `platform` is the caller's end of the line, for what no caller would do.
 
-    `models` are the sessions that the call dialled, in order, and `legs` their ends of the sockets.
+    `models` are the sessions that the call dialled, in order, and `legs` their ends of the sockets. `calls` are the
+    calls that go on: one, once the caller has been put through.
     """
 
-    caller: ScriptedTwilioCaller
+    caller: C
     platform: MemorySocket
     ending: Ending
     scenery: trio.Nursery
     models: list[ScriptedModel] = attrs.field(factory=list[ScriptedModel], init=False)
     legs: list[MemorySocket] = attrs.field(factory=list[MemorySocket], init=False)
     moments: list[Moment] = attrs.field(factory=list[Moment], init=False)
+    calls: list[Caller] = attrs.field(factory=list[Caller], init=False)
     _dialled: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     async def dial(self, plumbing: trio.Nursery) -> MessageSocket:
@@ -96,7 +104,67 @@ class Stage:
         return model
 
 
+Stage: TypeAlias = CallStage[ScriptedTwilioCaller]
 Script = Callable[[Stage], Awaitable[None]]
+
+S = TypeVar("S", bound=CallStage[ScriptedTwilioCaller] | CallStage[ScriptedAudioCodesCaller])
+
+
+@attrs.frozen
+class Theatre(Generic[S]):
+    """How calls of one platform are staged: who stands at the far end of the line, and how we speak to them."""
+
+    cast: Callable[[MemorySocket, trio.Nursery], S]
+    dialect: Callable[[], Dialect]
+    profile: Profile = PROFILE
+    limits: Limits = Limits()
+    directory: Path | None = None
+    disk: Disk = disk_inline
+
+    def play(self, script: Callable[[S], Awaitable[None]]) -> CallReport:
+        """Play `script` in virtual time and return the call's report. What the script raises comes out in a group."""
+        return trio.run(self.perform, script, clock=MockClock(autojump_threshold=0))
+
+    async def perform(self, script: Callable[[S], Awaitable[None]]) -> CallReport:
+        """Play `script` on the running loop's clock. The call is over when this returns, whatever the script did."""
+        async with trio.open_nursery() as scenery, self._curtain(scenery, script) as (stage, line):
+            caller = await answer(line, self.dialect())
+            if isinstance(caller, CallResumed):
+                raise LocalProtocolError("the first socket of a call is not one that comes back")
+            stage.calls.append(caller)
+            try:
+                return await run_call(
+                    CALL,
+                    caller,
+                    self.profile,
+                    Exchange(stage.dial, Recorder(self.directory, self.disk), watch=stage.moments.append),
+                    stage.ending,
+                    started=STARTED,
+                    limits=self.limits,
+                )
+            finally:
+                stage.calls.remove(caller)
+
+    @asynccontextmanager
+    async def _curtain(
+        self, scenery: trio.Nursery, script: Callable[[S], Awaitable[None]]
+    ) -> AsyncGenerator[tuple[S, MessageSocket]]:
+        """Up: the caller is on the line and the script runs. Down: when both the call and the script are through."""
+        ours, theirs = memory_pair()
+        stage = self.cast(theirs, scenery)
+
+        async def act() -> None:
+            async with stage.caller.on_the_line():
+                await script(stage)
+
+        async with trio.open_nursery() as actors:
+            actors.start_soon(act)
+            yield stage, ours
+
+
+def twilio_stage(platform: MemorySocket, scenery: trio.Nursery) -> Stage:
+    """A caller by Twilio."""
+    return Stage(ScriptedTwilioCaller(platform), platform, Ending(), scenery)
 
 
 def play(
@@ -107,9 +175,8 @@ def play(
     directory: Path | None = None,
     disk: Disk = disk_inline,
 ) -> CallReport:
-    """Play `script` in virtual time and return the call's report. What the script raises comes out in a group."""
-    show = partial(perform, script, profile=profile, limits=limits, directory=directory, disk=disk)
-    return trio.run(show, clock=MockClock(autojump_threshold=0))
+    """Play `script` with a caller by Twilio. See `Theatre.play`."""
+    return Theatre(twilio_stage, TwilioDialect, profile, limits or Limits(), directory, disk).play(script)
 
 
 async def perform(
@@ -120,32 +187,5 @@ async def perform(
     directory: Path | None = None,
     disk: Disk = disk_inline,
 ) -> CallReport:
-    """Play `script` on the running loop's clock. The call is over when this returns, whatever the script did."""
-    async with trio.open_nursery() as scenery, _curtain(scenery, script) as (stage, line):
-        caller = await answer(line, TwilioDialect())
-        if isinstance(caller, CallResumed):
-            raise LocalProtocolError("Twilio does not come back to a call")
-        return await run_call(
-            CALL,
-            caller,
-            profile,
-            Exchange(stage.dial, Recorder(directory, disk), watch=stage.moments.append),
-            stage.ending,
-            started=STARTED,
-            limits=limits or Limits(),
-        )
-
-
-@asynccontextmanager
-async def _curtain(scenery: trio.Nursery, script: Script) -> AsyncGenerator[tuple[Stage, MessageSocket]]:
-    """Up: the caller is on the line and the script runs. Down: when both the call and the script are through."""
-    ours, theirs = memory_pair()
-    stage = Stage(ScriptedTwilioCaller(theirs), theirs, Ending(), scenery)
-
-    async def act() -> None:
-        async with stage.caller.on_the_line():
-            await script(stage)
-
-    async with trio.open_nursery() as actors:
-        actors.start_soon(act)
-        yield stage, ours
+    """Play `script` with a caller by Twilio on the running loop's clock. See `Theatre.perform`."""
+    return await Theatre(twilio_stage, TwilioDialect, profile, limits or Limits(), directory, disk).perform(script)

@@ -3,20 +3,26 @@
 import math
 from collections.abc import Sequence
 
+import attrs
+
 from opusagent.audio.media import MULAW_8K, PCM16_24K
+from opusagent.call.commands import AcceptCaller, ClearCaller, Command, EndCall, Note, TellCaller, TellModel
 from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, KeysCame, ModelErred, ModelReady
 from opusagent.call.playout import Cut, Playout
+from opusagent.call.policy import Policy
 from opusagent.call.reasons import End, EndReason
-from opusagent.call.session import AcceptCaller, ClearCaller, Command, EndCall, Note, Session, TellCaller, TellModel
+from opusagent.call.session import Session
 from opusagent.errors import INTERNAL_ERROR
 from opusagent.platforms.dialect import KeysPressed, MarkReached, SpeechSign, Unknown
 from opusagent.realtime.events import (
+    ConversationItemCreate,
     ConversationItemTruncate,
     ErrorDetail,
     ErrorEvent,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     Response,
+    ResponseCreate,
     ResponseCreated,
     ResponseDone,
     ResponseOutputAudioDelta,
@@ -48,7 +54,7 @@ class Scene:
         self.now = LoopTime(50.0)
         self.marks: dict[LoopTime, str] = {}
         self.playout = Playout(PCM16_24K, MULAW_8K)
-        self.session = Session(OPENING, self.playout, instructions="Be brief.", greeting=greeting)
+        self.session = Session(OPENING, self.playout, Policy("Be brief.", greeting))
 
     def hear(self, *events: ServerEvent | UnknownEvent) -> list[Command]:
         return [command for event in events for command in self.session.on_model(event, self.now)]
@@ -110,7 +116,7 @@ def test_the_uplink_opens_when_the_session_is_configured_and_only_once() -> None
 def test_a_greeting_is_asked_for_once_the_session_is_configured() -> None:
     """The session's instructions are part of it, because a response's own replace them."""
     scene = Scene("Say hello.")
-    asked = TellModel(greeting_response("Be brief.", "Say hello."))
+    asked = TellModel(attrs.evolve(greeting_response("Be brief.", "Say hello."), event_id="ask-1"))
     assert scene.hear(CONFIGURED) == [AcceptCaller(), Note(ModelReady(scene.now)), asked]
 
 
@@ -221,6 +227,13 @@ def test_what_nobody_knows_is_counted() -> None:
     assert scene.session.statistics().unknown == {"model response.dance": 1, "caller wave": 1}
 
 
-def test_keys_are_noted() -> None:
+def test_a_key_is_noted_and_told_to_the_model_as_words() -> None:
+    """The service has no event for keys on a WebSocket: they are a message of the user's, and ask for an answer."""
     scene = ready()
-    assert scene.session.on_caller(KeysPressed("5"), scene.now) == (Note(KeysCame(scene.now, "5")),)
+    noted, told, asked = scene.session.on_caller(KeysPressed("5"), scene.now)
+    assert noted == Note(KeysCame(scene.now, "5"))
+    assert isinstance(told, TellModel)
+    assert isinstance(told.event, ConversationItemCreate)
+    assert told.event.item.content is not None
+    assert told.event.item.content[0].text == "[The caller pressed these telephone keys: 5]"
+    assert asked == TellModel(ResponseCreate(event_id="ask-1"))

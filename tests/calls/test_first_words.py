@@ -8,8 +8,9 @@ import trio
 from opusagent.audio.g711 import mulaw_decode, mulaw_encode
 from opusagent.audio.media import MULAW_8K
 from opusagent.audio.pcm import pcm_of, samples_of
-from opusagent.call.call import Profile
+from opusagent.call.policy import Policy
 from opusagent.call.reasons import EndReason
+from opusagent.call.wiring import Profile
 from opusagent.platforms.twilio import OutboundMark, OutboundMedia
 from opusagent.realtime.events import ResponseCreate
 from opusagent.realtime.settings import greeting_response, session_update
@@ -122,10 +123,11 @@ def test_audio_is_sent_at_once_and_never_far_ahead() -> None:
 def test_a_greeting_is_asked_for_before_the_caller_speaks() -> None:
     async def script(stage: Stage) -> None:
         model = await stage.answered()
-        assert await model.expect(ResponseCreate) == greeting_response("Be brief.", "Say hello.")
+        asked = await model.expect(ResponseCreate)
+        assert asked.response == greeting_response("Be brief.", "Say hello.").response
         await stage.caller.hang_up()
 
-    play(script, profile=Profile(PROFILE.opening, "Be brief.", "Say hello."))
+    play(script, profile=Profile(PROFILE.opening, Policy("Be brief.", "Say hello.")))
 
 
 def test_mu_law_passes_through_untouched() -> None:
@@ -143,5 +145,5 @@ def test_mu_law_passes_through_untouched() -> None:
         await trio.sleep(1)
         assert model.audio.count(said) == 1
 
-    report = play(script, profile=Profile(opening, "Be brief.", model_media=MULAW_8K))
+    report = play(script, profile=Profile(opening, Policy("Be brief."), model_media=MULAW_8K))
     assert report.audio.model_appended == report.audio.caller_received

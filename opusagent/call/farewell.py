@@ -1,0 +1,42 @@
+"""Ending a call from our side: not before the goodbye has been heard, and not so late that nobody is there any more."""
+
+import attrs
+
+from opusagent.call.policy import Budget
+from opusagent.call.reasons import End, EndReason
+from opusagent.call.usage import Tokens
+from opusagent.units import LoopTime
+
+
+@attrs.define
+class Farewell:
+    """Whether the call is parting, and until when. Pure."""
+
+    patience: float
+    budget: Budget
+    _deadline: LoopTime | None = attrs.field(default=None, init=False)
+
+    @property
+    def deadline(self) -> LoopTime | None:
+        """When the call ends, heard or not; None while nobody wants it to end."""
+        return self._deadline
+
+    @property
+    def is_parting(self) -> bool:
+        """Whether somebody wants the call to end."""
+        return self._deadline is not None
+
+    def begin(self, now: LoopTime) -> None:
+        """Somebody wants the call to end. The first wish sets the time."""
+        if self._deadline is None:
+            self._deadline = LoopTime(now + self.patience)
+
+    def is_money_spent(self, tokens: Tokens) -> bool:
+        """Whether the budget is used up, while the call is not parting yet."""
+        return not self.is_parting and self.budget.is_spent(tokens.total, tokens.cost(self.budget.prices))
+
+    def end(self, now: LoopTime, *, heard: bool) -> End | None:
+        """The end, if it has come; `heard`: nothing more is being said, and all of it was heard."""
+        if self._deadline is None or not (heard or now >= self._deadline):
+            return None
+        return End(EndReason.AGENT_DONE, "" if heard else "the goodbye was not heard to its end in time")

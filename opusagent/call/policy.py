@@ -1,0 +1,97 @@
+"""How a conversation is to be held: who may interrupt whom, what keys do, when a call has cost enough."""
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from opusagent.call.digits import DigitRules
+from opusagent.call.usage import Prices
+from opusagent.units import Ms
+
+
+class Interrupt(enum.Enum):
+    """Whether the caller may interrupt the model."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    AFTER = "after_ms"
+
+
+class Doubt(enum.Enum):
+    """What follows an interruption that was none: speech too short to be words, then silence."""
+
+    OFF = "off"
+    RESUME = "resume"
+    GO_ON = "continue"
+
+
+@attrs.frozen
+class TurnPolicy:
+    """Barge-in. Speech under `after` does not interrupt (`AFTER`); speech under `shortest` is no turn (`doubt`)."""
+
+    interrupt: Interrupt = Interrupt.ALWAYS
+    after: Ms = Ms(0)
+    greeting_interruptible: bool = True
+    doubt: Doubt = Doubt.OFF
+    shortest: Ms = Ms(400)
+    local: bool = False
+    """Our own voice activity detection decides, and the service's is switched off."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we ask for every response: the service would interrupt and answer at the first sound."""
+        return self.local or self.doubt is not Doubt.OFF or self.interrupt is Interrupt.AFTER
+
+
+class KeyAction(enum.Enum):
+    """What a key can be bound to, beside a transfer."""
+
+    HANG_UP = "hang_up"
+    IGNORE = "ignore"
+
+
+@attrs.frozen
+class TransferTo:
+    """A key, or the model, transfers the caller to a target of the configuration."""
+
+    target: str
+
+
+@attrs.frozen
+class Budget:
+    """What a call may use, in tokens or dollars. None: no limit."""
+
+    tokens: int | None = None
+    dollars: float | None = None
+    prices: Prices = Prices()
+
+    def is_spent(self, tokens: int, dollars: float) -> bool:
+        """Whether either limit is reached."""
+        over_tokens = self.tokens is not None and tokens >= self.tokens
+        return over_tokens or (self.dollars is not None and dollars >= self.dollars)
+
+
+GOODBYE_SECONDS: Final = 15.0
+"""How long a goodbye may take from the wish to end the call until it is heard."""
+
+FILLER_SECONDS: Final = 2.0
+"""How long a tool may take before the caller is told that it takes time."""
+
+
+@attrs.frozen
+class Policy:
+    """Everything that the session needs to know beforehand."""
+
+    instructions: str = ""
+    greeting: str | None = None
+    turns: TurnPolicy = TurnPolicy()
+    digits: DigitRules = DigitRules()
+    mask_digits: bool = False
+    keys: Mapping[str, KeyAction | TransferTo] = attrs.field(factory=dict[str, KeyAction | TransferTo])
+    filler: str | None = None
+    filler_seconds: float = FILLER_SECONDS
+    goodbye_seconds: float = GOODBYE_SECONDS
+    budget: Budget = Budget()
+    winding_down: str = "The time for this call is used up. Say goodbye politely, in one sentence."

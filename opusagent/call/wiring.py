@@ -1,0 +1,329 @@
+"""A call's parts, wired: what happens on either leg goes to the session, and what the session wants is done.
+
+Nothing here waits, and nothing here decides: `call` gives the parts their lifetime, `session` its commands. The account
+of the call is collected in passing.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final, Protocol, assert_never
+
+import attrs
+import structlog
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from opusagent.audio.media import PCM16_24K, MediaFormat
+from opusagent.audio.vad.hysteresis import SpeechEvent, SpeechStarted, SpeechStopped
+from opusagent.call.bell import Bell
+from opusagent.call.caller import Caller
+from opusagent.call.commands import (
+    AcceptCaller,
+    ClearCaller,
+    Command,
+    Deafen,
+    EndCall,
+    FillSilence,
+    Note,
+    RunTool,
+    TellCaller,
+    TellModel,
+    Transfer,
+)
+from opusagent.call.downlink import Downlink
+from opusagent.call.ending import Ending
+from opusagent.call.hearing import Hearing
+from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, LineBack, LineLost, ModelReady, Moment
+from opusagent.call.playout import Batch, Playout
+from opusagent.call.policy import Policy
+from opusagent.call.reasons import End, EndReason
+from opusagent.call.recorder import Recorder, Recording
+from opusagent.call.report import MOST_HAPPENINGS, AudioAccount, CallReport, Happening, tell
+from opusagent.call.seat import DialModel
+from opusagent.call.session import Session
+from opusagent.call.tool_calls import ToolCall
+from opusagent.call.turns import TurnLog
+from opusagent.call.uplink import Uplink
+from opusagent.errors import INTERNAL_ERROR, RemoteProtocolError
+from opusagent.platforms.dialect import CallerEvent, CallerNamed
+from opusagent.realtime.events import ClientEvent, ServerEvent, SessionUpdate, UnknownEvent
+from opusagent.units import CallId, LoopTime, Ms
+
+log: FilteringBoundLogger = structlog.get_logger()
+
+CONTROL_MESSAGES: Final = 64
+"""How many control messages to the model may wait. More means that it takes none: it has stalled."""
+
+TOOLS_AT_ONCE: Final = 16
+"""Tool calls that may run at the same time in one call. More is a model that has lost its way."""
+
+
+class Hands(Protocol):
+    """What a call can do beside talking."""
+
+    async def run(self, call: ToolCall) -> str:
+        """The output of a tool for the model. A failure is an output too; nothing is raised but cancellation."""
+        ...
+
+    async def transfer(self, target: str) -> str:
+        """Pass the caller on to a target of the configuration; what came of it, for the model and the log."""
+        ...
+
+
+class NoHands:
+    """A call that can only talk."""
+
+    async def run(self, call: ToolCall) -> str:
+        """Say so."""
+        del call
+        await trio.lowlevel.checkpoint()
+        return '{"error": "there are no tools in this call"}'
+
+    async def transfer(self, target: str) -> str:
+        """Say so."""
+        del target
+        await trio.lowlevel.checkpoint()
+        return '{"error": "this call cannot be transferred"}'
+
+
+@attrs.frozen
+class Profile:
+    """Who answers: what the model is told, how the conversation is held, how its audio is written, what it can do."""
+
+    opening: SessionUpdate
+    policy: Policy = Policy()
+    model_media: MediaFormat = PCM16_24K
+    hands: Hands = NoHands()
+
+
+def watch_nothing(moment: Moment) -> None:
+    """Nobody looks on while the call takes place."""
+
+
+@attrs.frozen
+class Exchange:
+    """What the calls of a process share: the way to the model, the recorder, its ears if it has any, who looks on."""
+
+    dial_model: DialModel
+    recorder: Recorder
+    hearing: Hearing | None = None
+    watch: Callable[[Moment], None] = watch_nothing
+
+
+class Call:
+    """One call's parts, wired. `run_call` gives them their lifetime."""
+
+    def __init__(
+        self,
+        call_id: CallId,
+        caller: Caller,
+        profile: Profile,
+        recording: Recording,
+        exchange: Exchange,
+        ending: Ending,
+    ) -> None:
+        leg = caller.started.media
+        self.call_id: Final = call_id
+        self.caller: Final = caller
+        self.ending: Final = ending
+        self.recording: Final = recording
+        self.began: Final = LoopTime(trio.current_time())
+        self.playout: Final = Playout(
+            profile.model_media, leg, lead=caller.started.lead, marks=caller.started.returns_marks
+        )
+        self.session: Final = Session(profile.opening, self.playout, profile.policy)
+        self.hands: Final = profile.hands
+        self.timer: Final = Bell()
+        self.tap: Final = exchange.hearing.new_tap(leg.rate, self.on_ear) if exchange.hearing else None
+        self.uplink: Final = Uplink(caller.started, profile.model_media, recording.tape, self.tap)
+        self.downlink: Final = Downlink(self.playout, caller.dialect, recording.tape, self._on_batch)
+        self.ready: Final = trio.Event()
+        self._media: Final = profile.model_media
+        self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
+        self._to_hands, self.errands = trio.open_memory_channel[RunTool | Transfer](TOOLS_AT_ONCE)
+        self._watch: Final = exchange.watch
+        self._story: list[Happening] = []
+        self._turns: Final = TurnLog()
+        self._answer_at: int | None = None
+        self._ready_after: float | None = None
+        self._unreadable = 0
+        self._named = CallerNamed("", "", {})
+        self._gaps: list[float] = []
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    def on_model(self, event: ServerEvent | UnknownEvent) -> None:
+        """The model said something."""
+        self._perform(self.session.on_model(event, LoopTime(trio.current_time())))
+        self.downlink.ring()
+
+    def on_caller(self, event: CallerEvent) -> None:
+        """The platform said something that is not audio."""
+        self.downlink.say(self.caller.dialect.replies())
+        if isinstance(event, CallerNamed):
+            self._named = event
+        self._perform(self.session.on_caller(event, LoopTime(trio.current_time())))
+        self.downlink.ring()
+
+    def on_line_lost(self) -> None:
+        """The platform's socket is gone; it may come back."""
+        now = LoopTime(trio.current_time())
+        self.downlink.lose_line(now)
+        self.uplink.restart()
+        self._note(LineLost(now))
+
+    def on_line_back(self, gap: float) -> None:
+        """The platform has come back after `gap` seconds."""
+        now = LoopTime(trio.current_time())
+        self._gaps.append(round(gap, 3))
+        self.downlink.say(self.caller.dialect.resume())
+        self._perform(self.session.on_line_back(gap, now))
+        self._note(LineBack(now, gap))
+
+    def on_garbage(self, unreadable: RemoteProtocolError) -> None:
+        """The model said something that cannot be read: counted, said once."""
+        self._unreadable += 1
+        if self._unreadable == 1:
+            log.warning("unreadable message from the model", call=self.call_id, error=str(unreadable))
+
+    def on_time(self) -> None:
+        """A deadline of the session's has come."""
+        self._perform(self.session.on_time(LoopTime(trio.current_time())))
+        self.downlink.ring()
+
+    def on_tool_result(self, call_id: str, output: str) -> None:
+        """A tool has done its work, or failed."""
+        self._perform(self.session.on_tool_result(call_id, output, LoopTime(trio.current_time())))
+        self.downlink.ring()
+
+    def deadline(self) -> LoopTime | None:
+        """When the session has something to do without an event."""
+        return self.session.deadline(LoopTime(trio.current_time()))
+
+    def _perform(self, commands: Sequence[Command]) -> None:
+        # Whatever happened may have moved the session's deadline; what happens without a command has not.
+        if commands:
+            self.timer.ring()
+        for command in commands:
+            match command:
+                case TellModel():
+                    self._tell_model(command.event)
+                case ClearCaller():
+                    self.downlink.clear(command.at)
+                case AcceptCaller():
+                    self.ready.set()
+                    self.downlink.say(self.caller.dialect.accept())
+                case TellCaller():
+                    self.downlink.say(self.caller.dialect.notify(command.notice))
+                case FillSilence():
+                    self.uplink.put_silence(command.ms)
+                case Deafen():
+                    self.uplink.is_deaf = command.deaf
+                case RunTool() | Transfer():
+                    self._run(command)
+                case EndCall():
+                    self.ending.end(command.end.reason, command.end.detail, command.end.close_code)
+                case Note():
+                    self._note(command.moment)
+                case _:
+                    assert_never(command)
+
+    def _tell_model(self, event: ClientEvent) -> None:
+        try:
+            self._to_model.send_nowait(event)
+        except trio.WouldBlock:
+            self.ending.end(
+                EndReason.MODEL_STALLED, f"{CONTROL_MESSAGES} control messages wait for the model", INTERNAL_ERROR
+            )
+
+    def _run(self, errand: RunTool | Transfer) -> None:
+        try:
+            self._to_hands.send_nowait(errand)
+        except trio.WouldBlock:
+            log.warning("too many errands at once", call=self.call_id, errand=str(errand)[:200])
+            if isinstance(errand, RunTool):
+                self.on_tool_result(errand.call.call_id, '{"error": "too many tools are running already"}')
+
+    def _note(self, moment: Moment) -> None:
+        at = round(moment.at - self.began, 4)
+        match moment:
+            case AnswerBegan():
+                self._answer_at = moment.position
+                self._turns.on_first_delta(at)
+            case CallerPaused():
+                self._turns.on_service_stopped(at)
+            case Interrupted(cuts=(first, *_)):
+                self._turns.on_cut(first.heard, first.total)
+            case ModelReady():
+                self._ready_after = at
+            case _:
+                pass
+        if len(self._story) < MOST_HAPPENINGS:
+            self._story.append(tell(moment, self.began))
+        self._watch(moment)
+
+    def on_ear(self, event: SpeechEvent) -> None:
+        """Our own ears heard the caller begin or end to speak, at a media time that began with the first frame."""
+        speaking = isinstance(event, SpeechStarted)
+        self._perform(self.session.on_ear(speaking=speaking, now=LoopTime(trio.current_time())))
+        self.downlink.ring()
+        if isinstance(event, SpeechStopped) and self.uplink.first_heard is not None:
+            self._turns.on_ear_stopped(round(self.uplink.first_heard - self.began + event.at / 1000, 4))
+
+    def _on_batch(self, batch: Batch) -> None:
+        """Frames go to the platform; perhaps the first ones of an answer."""
+        answer = self._answer_at
+        sent = sum(map(len, batch.frames))
+        if answer is None or answer >= batch.position + sent:
+            return
+        self._answer_at = None
+        ahead = self.playout.leg.ms_of(max(0, answer - batch.position)) / 1000
+        now = trio.current_time() - self.began
+        self._turns.on_first_sent(round(now, 4), round(batch.plays_at - self.began + ahead, 4))
+
+    # -- what remains -------------------------------------------------------------------------------------------
+
+    def report(self, started: datetime) -> CallReport:
+        """The account of the call as it stands."""
+        now = LoopTime(trio.current_time())
+        end = self.ending.end_of_call or End(EndReason.FAULT, "cancelled from outside")
+        counts = self.session.statistics()
+        who = self.caller.started
+        return CallReport(
+            call_id=self.call_id,
+            platform_call_id=who.platform_call_id,
+            stream_id=who.stream_id,
+            caller=who.caller or self._named.caller,
+            callee=who.callee or self._named.callee,
+            started=started,
+            seconds=round(now - self.began, 3),
+            end=end.reason,
+            end_detail=end.detail,
+            setup_seconds=self._ready_after,
+            turns=self._turns.all(),
+            caller_turns=counts.turns,
+            barge_ins=counts.barge_ins,
+            audio=self._audio(now),
+            line_gaps=tuple(self._gaps),
+            model_errors=counts.model_errors,
+            unknown_messages=counts.unknown,
+            unreadable_messages=self._unreadable,
+            recording=None if self.recording.path is None else str(self.recording.path),
+            recording_fault=self.recording.fault,
+            story=tuple(self._story),
+        )
+
+    def _audio(self, now: LoopTime) -> AudioAccount:
+        ledger = self.playout.ledger(now)
+        leg = self.playout.leg.ms_of
+        discarded, held, pushed = leg(ledger.discarded), leg(ledger.held), leg(ledger.pushed)
+        return AudioAccount(
+            caller_received=leg(self.uplink.received_bytes),
+            caller_dropped=leg(self.uplink.dropped_bytes),
+            model_appended=self._media.ms_of(self.uplink.appended_bytes),
+            model_pushed=pushed,
+            model_heard=Ms(pushed - discarded - held),
+            model_discarded=discarded,
+            model_held=held,
+            model_overflowed=leg(ledger.overflowed),
+        )
