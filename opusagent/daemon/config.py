@@ -28,7 +28,6 @@ from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     BackendUrl,
     Listen,
-    Secret,
     ServerPath,
     Token,
     Words,
@@ -42,6 +41,7 @@ from opusagent.daemon.config_values import (
     tokens_in,
 )
 from opusagent.errors import ConfigError
+from opusagent.secret import Secret
 
 __all__ = [
     "EMBEDDED_BACKEND",

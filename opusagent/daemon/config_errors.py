@@ -13,8 +13,9 @@ import attrs
 import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
-from opusagent.daemon.config_values import Listen, Secret, WrongValue, key_in, parse_listen, shown
+from opusagent.daemon.config_values import Listen, WrongValue, key_in, parse_listen, shown
 from opusagent.errors import ConfigError
+from opusagent.secret import Secret
 
 _T = TypeVar("_T")
 

@@ -9,11 +9,11 @@ from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     Listen,
     PublicUrl,
-    Secret,
     ServerPath,
     Words,
     between,
 )
+from opusagent.secret import Secret
 
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
 

@@ -14,6 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from opusagent.secret import Secret
+
 EMBEDDED_BACKEND: Final = "local"
 """The `url` that means the backend inside this program."""
 
@@ -27,21 +29,6 @@ _KEY_FILE_AT_MOST: Final = 64 * 1024
 
 class WrongValue(ValueError):
     """What a value must be, and what it is instead: the end of a sentence that begins with the key."""
-
-
-@attrs.frozen
-class Secret:
-    """Text that no log, traceback or report may show.
-
-    >>> Secret("sk-123"), f"{Secret('sk-123')}", Secret("sk-123").reveal()
-    (Secret(_text=***), 'Secret(_text=***)', 'sk-123')
-    """
-
-    _text: str = attrs.field(repr=lambda _: "***")
-
-    def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
-        return self._text
 
 
 @attrs.frozen
