@@ -14,6 +14,7 @@ from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
 from opusagent.call.report import CallReport, to_json
+from opusagent.call.policy import Policy
 from opusagent.call.wiring import Exchange, Profile
 from opusagent.daemon.config import AudioCodes
 from opusagent.daemon.generation import Generation
