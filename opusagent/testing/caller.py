@@ -82,6 +82,10 @@ class Mouth:
             self._sound += self.media.silence * -(-missing // self.media.bytes_per_sample)
         return bytes(self._sound[:count])
 
+    def align(self) -> None:
+        """Begin anew with a whole sample: half of one that went out before has no other half."""
+        self.let_go(len(self._sound) % self.media.bytes_per_sample)
+
     def let_go(self, count: int) -> None:
         """So many bytes have gone out."""
         del self._sound[:count]
@@ -161,19 +165,20 @@ class ScriptedCaller(ABC, Generic[M, Q]):
 
         Raises `PeerGone` if the line ends before.
         """
-        await trio.lowlevel.checkpoint()
-        self._check_line()
+        await self._connected()
         if words:
             await self._mouth.say(words).wait()
         self._check_line()
 
     async def silence(self, ms: Ms) -> None:
         """Say nothing for `ms`, behind what is still being said. Raises as `say`."""
+        await self._connected()
         media = self._queue.media
         await self.say(media.silence * (media.bytes_of(ms) // media.bytes_per_sample))
 
     async def hear(self, ms: Ms) -> None:
         """Listen until `ms` more have been heard. Raises `PeerGone` if the line ends before."""
+        await self._connected()
         wanted = self.heard_bytes + self._queue.media.bytes_of(ms)
         await self._until(lambda: self._queue.when_heard(wanted))
 
@@ -202,6 +207,11 @@ class ScriptedCaller(ABC, Generic[M, Q]):
     @abstractmethod
     def _take(self, message: M, at: LoopTime) -> None:
         """Do what the platform does when `message` arrives `at` a time, which may be later than now."""
+
+    async def _connected(self) -> None:
+        """Wait until it is known how sound is written. Raises `PeerGone` if the line has ended."""
+        await trio.lowlevel.checkpoint()
+        self._check_line()
 
     def _lose(self, code: int) -> None:
         """The socket is gone, as `code` says."""
