@@ -3,17 +3,35 @@
 import json
 from pathlib import Path
 
+import attrs
 from hypothesis import strategies as st
 
-from opusagent.daemon.config import Agent, Config, Limits, Listen, Realtime, Recording, Server, Twilio
+from opusagent.daemon.config import (
+    Agent,
+    Alerts,
+    Audio,
+    Config,
+    Limits,
+    Listen,
+    Quality,
+    Realtime,
+    Recording,
+    Server,
+    Twilio,
+    Vad,
+)
 
 KEYS: dict[str, tuple[str, ...]] = {
     "server": ("listen", "public_url", "max_calls"),
     "realtime": ("url", "model", "api_key_file", "audio"),
     "twilio": ("path", "insecure"),
     "agent": ("instructions", "voice", "greeting"),
-    "recording": ("directory",),
+    "recording": ("directory", "rate", "channels", "bits", "mask_digits"),
     "limits": ("call_seconds",),
+    "audio": ("chunk_bytes", "chunk_bytes_large"),
+    "vad": ("enabled", "detector", "threshold", "start_frames", "stop_frames"),
+    "quality": ("enabled", "min_snr_db", "max_thd_percent", "max_clipping_percent", "min_quality_score"),
+    "alerts": ("latency_ms", "chunk_bytes"),
 }
 """Every table and every key of the contract."""
 
@@ -21,6 +39,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 _WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: bool(text.strip()))
 _LABELS = st.from_regex(r"[a-z][a-z0-9-]{0,10}[a-z0-9]", fullmatch=True)
 _HOSTS = st.one_of(st.just("localhost"), st.just("127.0.0.1"), st.builds("127.0.0.{}".format, st.integers(1, 254)))
+_PERCENT = st.floats(0, 100)
 _PATHS = st.lists(_LABELS, min_size=1, max_size=3).map(lambda labels: "/" + "/".join(labels))
 
 listens = st.builds(Listen, _HOSTS | st.just("::1"), st.integers(0, 65535))
@@ -35,8 +54,33 @@ configs = st.builds(
     realtime=st.builds(Realtime, backend_urls, _WORDS, st.none(), st.sampled_from(["pcm", "pcmu"])),
     twilio=st.builds(Twilio, _PATHS, insecure=st.just(value=True)),
     agent=st.builds(Agent, _WORDS, _WORDS, st.none() | _WORDS),
-    recording=st.none() | st.builds(Recording, st.lists(_LABELS, min_size=1).map(lambda labels: Path(*labels))),
+    recording=st.none()
+    | st.builds(
+        Recording,
+        st.lists(_LABELS, min_size=1).map(lambda labels: Path(*labels)),
+        st.sampled_from([None, 8000, 16000, 24000]),
+        st.sampled_from([1, 2]),
+        mask_digits=st.booleans(),
+    ),
     limits=st.builds(Limits, st.floats(1, 86_400) | st.integers(1, 86_400).map(float)),
+    audio=st.builds(Audio, st.none() | st.integers(640, 32_000), st.integers(32_000, 320_000)),
+    vad=st.builds(
+        Vad,
+        enabled=st.booleans(),
+        detector=st.sampled_from(["silero", "energy"]),
+        threshold=st.floats(0.01, 0.99),
+        start_frames=st.integers(1, 100),
+        stop_frames=st.integers(1, 100),
+    ),
+    quality=st.builds(
+        Quality,
+        enabled=st.booleans(),
+        min_snr_db=st.floats(-20, 100),
+        max_thd_percent=_PERCENT,
+        max_clipping_percent=_PERCENT,
+        min_quality_score=_PERCENT,
+    ),
+    alerts=st.builds(Alerts, st.floats(1, 60_000), st.integers(1, 1_000_000)),
 )
 """Whole configurations that need no key: an embedded backend or one on this machine."""
 
@@ -49,12 +93,18 @@ def toml_of(config: Config) -> str:
         "realtime": {"url": realtime.url, "model": realtime.model, "audio": realtime.audio},
         "agent": {"instructions": agent.instructions, "voice": agent.voice, "greeting": agent.greeting},
         "limits": {"call_seconds": config.limits.call_seconds},
+        **{name: attrs.asdict(table) for name, table in _plain_tables(config)},
     }
     if twilio is not None:
         tables["twilio"] = {"path": twilio.path, "insecure": twilio.insecure}
     if config.recording is not None:
-        tables["recording"] = {"directory": str(config.recording.directory)}
+        tables["recording"] = {**attrs.asdict(config.recording), "directory": str(config.recording.directory)}
     return "\n".join(f"[{name}]\n{_lines(table)}" for name, table in tables.items())
+
+
+def _plain_tables(config: Config) -> list[tuple[str, Audio | Vad | Quality | Alerts]]:
+    """The tables whose values are written as they are."""
+    return [("audio", config.audio), ("vad", config.vad), ("quality", config.quality), ("alerts", config.alerts)]
 
 
 def _lines(table: dict[str, str | float | None]) -> str:

@@ -10,19 +10,24 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
 from opusagent.daemon.config_errors import TableReader, read_document
 from opusagent.daemon.config_tables import (
     AUDIOCODES_FORMATS,
     Admin,
     Agent,
+    Alerts,
+    Audio,
     AudioCodes,
     AudioCodesFormat,
     Config,
     Limits,
+    Quality,
     Realtime,
     Recording,
     Server,
     Twilio,
+    Vad,
 )
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
@@ -47,15 +52,19 @@ __all__ = [
     "EMBEDDED_BACKEND",
     "Admin",
     "Agent",
+    "Alerts",
+    "Audio",
     "AudioCodes",
     "Config",
     "Limits",
     "Listen",
+    "Quality",
     "Realtime",
     "Recording",
     "Secret",
     "Server",
     "Twilio",
+    "Vad",
     "credential_file",
     "load",
     "parse",
@@ -64,7 +73,6 @@ __all__ = [
 _T = TypeVar("_T")
 
 OPENAI_URL: Final = "wss://api.openai.com/v1/realtime"
-KEY_VARIABLE: Final = "OPENAI_API_KEY"
 
 # What LoadCredential= in a unit calls the files that systemd hands over (systemd.exec, CREDENTIALS).
 KEY_CREDENTIAL: Final = "openai_api_key"
@@ -106,6 +114,10 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "recording": Recording,
     "limits": Limits,
     "admin": Admin,
+    "audio": Audio,
+    "vad": Vad,
+    "quality": Quality,
+    "alerts": Alerts,
 }
 
 _A_LOOPBACK_ADDRESS: Final = "a loopback address such as 127.0.0.1"
@@ -161,7 +173,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str) -> Config:
 def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Config:
     if not document:
         raise ConfigError([f"the configuration is empty: {_NO_PLATFORM}"])
-    reader = TableReader(document, _TABLES)
+    reader = TableReader(document, _TABLES, overrides_in(environ))
     server = reader.read("server", Server)
     realtime = _realtime(reader, environ)
     twilio = reader.read_if_there("twilio", Twilio)
@@ -170,21 +182,24 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     recording = reader.read_if_there("recording", Recording)
     limits = reader.read("limits", Limits)
     admin = _admin(reader, environ)
+    audio = reader.read("audio", Audio)
+    vad, quality, alerts = reader.read("vad", Vad), reader.read("quality", Quality), reader.read("alerts", Alerts)
     problems = [
         *reader.problems,
         *_certificate_problems(server, reader.faulty),
         *_platform_problems(server, twilio, audiocodes, reader.faulty),
+        *_chunk_problems(audio, reader),
     ]
     if problems:
         raise ConfigError(problems)
-    return Config(server, realtime, twilio, audiocodes, agent, recording, limits, admin)
+    return Config(server, realtime, twilio, audiocodes, agent, recording, limits, admin, audio, vad, quality, alerts)
 
 
 def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:
-    """The backend with its key: the file's, or else the environment's."""
+    """The backend with its key: the environment's, or else the file's, or else what the service manager hands over."""
     table = reader.read("realtime", _RealtimeTable)
-    key = table.api_key_file or _credential(KEY_CREDENTIAL, key_in, environ, reader.problems)
-    key = key or _key_of_environment(environ, reader.problems)
+    key = _key_of_environment(environ, reader.problems) or table.api_key_file
+    key = key or _credential(KEY_CREDENTIAL, key_in, environ, reader.problems)
     url = table.url or (OPENAI_URL if key else EMBEDDED_BACKEND)
     elsewhere = url != EMBEDDED_BACKEND and not is_loopback(urlsplit(url).hostname or "")
     if elsewhere and not key and "realtime.api_key_file" not in reader.faulty:
@@ -214,6 +229,15 @@ def _admin(reader: TableReader, environ: Mapping[str, str]) -> Admin:
     admin = reader.read("admin", Admin)
     runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     return Admin(admin.socket or (Path(runtime, CONTROL_SOCKET) if runtime else None))
+
+
+def _chunk_problems(audio: Audio, reader: TableReader) -> list[str]:
+    if {"audio.chunk_bytes", "audio.chunk_bytes_large"} & reader.faulty:
+        return []
+    if audio.chunk_bytes is None or audio.chunk_bytes <= audio.chunk_bytes_large:
+        return []
+    most = f"`chunk_bytes_large`, which is {audio.chunk_bytes_large}"
+    return [f"`chunk_bytes` must be at most {most}, not {audio.chunk_bytes}, at {reader.place('audio', 'chunk_bytes')}"]
 
 
 def _certificate_problems(server: Server, faulty: Collection[str]) -> list[str]:

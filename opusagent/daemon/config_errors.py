@@ -13,6 +13,7 @@ import attrs
 import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
+from opusagent.daemon.config_environ import Overrides
 from opusagent.daemon.config_values import Listen, WrongValue, key_in, parse_listen, shown
 from opusagent.errors import ConfigError
 from opusagent.secret import Secret
@@ -36,10 +37,12 @@ class TableReader:
 
     A key with a problem is left out of its table and so has its default there, which lets the rules between tables be
     checked in the same pass. `faulty` says which keys these are, as `table.key`: a rule must not judge a default.
+    What the environment `overrides` stands in place of what the document says, and is blamed on its variable.
     """
 
     _document: Mapping[str, object]
     _known: Mapping[str, type[attrs.AttrsInstance]]
+    _overrides: Overrides = attrs.field(factory=lambda: Overrides({}, {}))
     problems: list[str] = attrs.field(factory=list[str], init=False)
     faulty: set[str] = attrs.field(factory=set[str], init=False)
 
@@ -53,6 +56,7 @@ class TableReader:
             self.problems.append(f"`{name}` must be a table, not {shown(table)}, at the top level")
             self.faulty.update(f"{name}.{key}" for key in _keys(self._known[name]))
             return _CONVERTER.structure({}, kind)
+        table = {**_without(table, ()), **self._overrides.tables.get(name, {})}
         try:
             return _CONVERTER.structure(table, kind)
         except ClassValidationError as errors:
@@ -60,14 +64,21 @@ class TableReader:
         return _CONVERTER.structure(_without(table, wrong), kind)
 
     def read_if_there(self, name: str, kind: type[_T]) -> _T | None:
-        """The table called `name`; None if the document has none."""
-        return self.read(name, kind) if name in self._document else None
+        """The table called `name`; None if the document has none. What the environment says of it must be right."""
+        table = self.read(name, kind)
+        return table if name in self._document else None
+
+    def place(self, table: str, key: str) -> str:
+        """Where a value stands: in the file, or in the environment."""
+        place = f"{table}.{key}"
+        variable = self._overrides.origins.get(place)
+        return place if variable is None else f"the environment's {variable}, which stands for {place}"
 
     def _account(self, table: str, errors: ClassValidationError) -> set[str]:
         """Puts down all that is wrong with a table and returns the keys to blame."""
         of_keys, of_table = errors.group_exceptions()
         wrong = {note.name for _, note in of_keys}
-        self.problems.extend(f"`{note.name}` {error}, at {table}.{note.name}" for error, note in of_keys)
+        self.problems.extend(f"`{note.name}` {error}, at {self.place(table, note.name)}" for error, note in of_keys)
         self.faulty.update(f"{table}.{key}" for key in wrong)
         for error in of_table:
             if not isinstance(error, ForbiddenExtraKeysError):
@@ -78,17 +89,17 @@ class TableReader:
 
     def _unknown_name(self, name: str) -> str:
         if not _is_table(self._document[name]) and (home := self._home_of(name)):
-            return f"unknown key `{_as_key(name)}` at the top level: it belongs under [{home}]"
+            return f"unknown key `{_as_key(name)}` at the top level: it belongs under {home}"
         kind = "table" if _is_table(self._document[name]) else "key"
         return f"unknown {kind} `{_as_key(name)}`{_suggestion(name, self._known)} at the top level"
 
     def _unknown_key(self, key: str, table: str) -> str:
         if home := self._home_of(key):
-            return f"unknown key `{_as_key(key)}` at {table}: it belongs under [{home}]"
+            return f"unknown key `{_as_key(key)}` at {table}: it belongs under {home}"
         return f"unknown key `{_as_key(key)}`{_suggestion(key, _keys(self._known[table]))} at {table}"
 
-    def _home_of(self, key: str) -> str | None:
-        return next((table for table, kind in self._known.items() if key in _keys(kind)), None)
+    def _home_of(self, key: str) -> str:
+        return " or ".join(f"[{table}]" for table, kind in self._known.items() if key in _keys(kind))
 
 
 def _suggestion(word: str, known: Collection[str]) -> str:

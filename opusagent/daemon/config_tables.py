@@ -101,9 +101,59 @@ class Agent:
 
 @attrs.frozen
 class Recording:
-    """`[recording]`: the directory that calls are recorded in. Without the table nothing is recorded."""
+    """`[recording]`: the directory that calls are recorded in, and how. Without the table nothing is recorded.
+
+    `rate` None is the call's own. Two `channels` are the caller left and the model right; one is both together.
+    `mask_digits` hides the keys that callers press in transcripts.
+    """
 
     directory: Path = Path("recordings")
+    rate: Literal[8000, 16000, 24000] | None = None
+    channels: Literal[1, 2] = 2
+    bits: Literal[16] = 16
+    mask_digits: bool = True
+
+
+@attrs.frozen
+class Audio:
+    """`[audio]`: how much of the caller's audio goes to the model in one message.
+
+    In bytes of 16-bit samples at 16 kHz, whatever the leg's own format: 32 are a millisecond. `chunk_bytes` None is the
+    platform's own measure, which is the fastest. `chunk_bytes_large` is the most: what comes in larger pieces is cut.
+    """
+
+    chunk_bytes: Annotated[int, between(640, 32_000)] | None = None
+    chunk_bytes_large: Annotated[int, between(640, 320_000)] = 32_000
+
+
+@attrs.frozen
+class Vad:
+    """`[vad]`: the daemon's own ears. `threshold` is a probability, the frames are chunks of 32 ms in a row."""
+
+    enabled: bool = True
+    detector: Literal["silero", "energy"] = "silero"
+    threshold: Annotated[float, between(0.01, 0.99)] = 0.5
+    start_frames: Annotated[int, between(1, 100)] = 2
+    stop_frames: Annotated[int, between(1, 100)] = 3
+
+
+@attrs.frozen
+class Quality:
+    """`[quality]`: whether the callers' audio is measured, and from where on it is worth an alert."""
+
+    enabled: bool = True
+    min_snr_db: Annotated[float, between(-20, 100)] = 20.0
+    max_thd_percent: Annotated[float, between(0, 100)] = 1.0
+    max_clipping_percent: Annotated[float, between(0, 100)] = 0.1
+    min_quality_score: Annotated[float, between(0, 100)] = 60.0
+
+
+@attrs.frozen
+class Alerts:
+    """`[alerts]`: answers that come later, and pieces of a caller's audio that are larger, are told to the operator."""
+
+    latency_ms: Annotated[float, between(1, 60_000)] = 500.0
+    chunk_bytes: Annotated[int, between(1, 1_000_000)] = 3000
 
 
 @attrs.frozen
@@ -132,3 +182,7 @@ class Config:
     recording: Recording | None = None
     limits: Limits = Limits()
     admin: Admin = Admin()
+    audio: Audio = Audio()
+    vad: Vad = Vad()
+    quality: Quality = Quality()
+    alerts: Alerts = Alerts()

@@ -7,14 +7,18 @@ import pytest
 from opusagent.daemon.config import (
     Admin,
     Agent,
+    Alerts,
+    Audio,
     Config,
     Limits,
     Listen,
+    Quality,
     Realtime,
     Recording,
     Secret,
     Server,
     Twilio,
+    Vad,
     load,
     parse,
 )
@@ -54,16 +58,43 @@ def test_the_contract_in_full(tmp_path: Path) -> None:
         greeting = "Say hello."
         [recording]
         directory = "tapes"
+        rate = 16000
+        channels = 1
+        mask_digits = false
+        [audio]
+        chunk_bytes = 1280
+        chunk_bytes_large = 6400
+        [vad]
+        enabled = false
+        detector = "energy"
+        threshold = 0.6
+        start_frames = 4
+        stop_frames = 5
+        [quality]
+        enabled = false
+        min_snr_db = 15
+        max_thd_percent = 2
+        max_clipping_percent = 0.5
+        min_quality_score = 50
+        [alerts]
+        latency_ms = 800
+        chunk_bytes = 4000
         [limits]
         call_seconds = 60
     """
-    assert parse(text, KEY, source="x.toml") == Config(
+    assert parse(text, {}, source="x.toml") == Config(
         server=Server(Listen("127.0.0.1", 8443), "https://voice.example.net", 7),
         realtime=Realtime("wss://realtime.example.net/v1/realtime", "some-model", Secret("sk-from-file"), "pcmu"),
         twilio=Twilio("/phones/twilio", insecure=True),
         agent=Agent("Be kind.", "cedar", "Say hello."),
-        recording=Recording(Path("tapes")),
+        recording=Recording(Path("tapes"), rate=16000, channels=1, mask_digits=False),
         limits=Limits(60),
+        audio=Audio(1280, 6400),
+        vad=Vad(enabled=False, detector="energy", threshold=0.6, start_frames=4, stop_frames=5),
+        quality=Quality(
+            enabled=False, min_snr_db=15, max_thd_percent=2, max_clipping_percent=0.5, min_quality_score=50
+        ),
+        alerts=Alerts(800, 4000),
     )
 
 
@@ -359,10 +390,11 @@ def test_certificate_and_key_come_together() -> None:
 
 
 def test_a_service_manager_hands_over_secrets_as_credentials(tmp_path: Path) -> None:
-    """A credential stands before the environment's key, and behind what the file names."""
+    """A credential stands behind the environment's key and what the file names."""
     (tmp_path / "openai_api_key").write_text("sk-credential\n")
     (tmp_path / "audiocodes_tokens").write_text("token-one\ntoken-two\n")
-    environ = {**KEY, "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert parse("[audiocodes]\n", {**environ, **KEY}, source="x.toml").realtime.api_key == Secret("sk-test")
     config = parse("[audiocodes]\n", environ, source="x.toml")
     assert config.realtime.api_key == Secret("sk-credential")
     assert config.audiocodes is not None
