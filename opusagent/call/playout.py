@@ -119,6 +119,7 @@ class Playout:
         self._finished = True
         self._anchor = self._pace = (0, LoopTime(0.0))
         self._confirmed = 0
+        self._lost = (0, 0)
         self._discarded = 0
         self._overflowed = 0
         self._marks_lost = 0
@@ -174,8 +175,8 @@ class Playout:
         if len(self._held) < self._frame:
             return None
         surplus = self._ahead(now) - (self._lead - self._step)
-        # One byte later than exact: at the time named, the clock has passed the point whatever the rounding.
-        return now if surplus <= 0 else LoopTime(now + (surplus + 1) / self._bytes_per_second)
+        # One sample later than exact: at the time named, the clock has passed the point whatever the rounding.
+        return now if surplus <= 0 else LoopTime(now + (surplus + self.leg.bytes_per_sample) / self._bytes_per_second)
 
     def on_mark(self, name: str, now: LoopTime) -> None:
         """A mark came back: the ear has passed it, if it belongs to this generation."""
@@ -202,7 +203,9 @@ class Playout:
     def cut(self, now: LoopTime) -> Sequence[Cut]:
         """Discard everything beyond the caller's ear. What each item lost by it; fully heard items are not named."""
         heard = self.heard(now)
-        cuts = tuple(cut for span in self._spans if (cut := self._cut_of(span, heard)) is not None)
+        # Where a loss is the last that came, nothing behind its beginning was heard.
+        unbroken = self._lost[0] if heard == self._lost[1] else heard
+        cuts = tuple(cut for span in self._spans if (cut := self._cut_of(span, unbroken)) is not None)
         self._discarded += self.pushed - heard
         self._sent = self._marked = self._ended = self._confirmed = self.pushed
         self._held.clear()
@@ -240,13 +243,14 @@ class Playout:
         if self._held or not self._finished:
             return None
         position, since = self._anchor
-        end = since + (self._sent - position + 1) / self._bytes_per_second
+        end = since + (self._sent - position + self.leg.bytes_per_sample) / self._bytes_per_second
         return LoopTime(max(now, end + (MARK_PATIENCE if self._marks else 0.0)))
 
     def lose(self, now: LoopTime) -> None:
         """The platform's socket broke: what it had and the caller had not heard is discarded, the rest stays held."""
         heard = self.heard(now)
         self._discarded += self._sent - heard
+        self._lost = (self._lost[0] if heard == self._lost[1] else heard, self._sent)
         self._flight.clear()
         self._marked = self._confirmed = self._sent
         self._marks.clear()
@@ -305,7 +309,7 @@ class Playout:
 
     def _played(self, start: tuple[int, LoopTime], now: LoopTime) -> int:
         position, since = start
-        return min(self._sent, position + round((now - since) * self._bytes_per_second))
+        return min(self._sent, position + round((now - since) * self.leg.rate) * self.leg.bytes_per_sample)
 
     def _mark_is_expected(self, now: LoopTime) -> bool:
         """Whether a mark is out that may still come back. One that is overdue is held to be lost."""
