@@ -104,14 +104,12 @@ class Recording:
     """`[recording]`: the directory that calls are recorded in, and how. Without the table nothing is recorded.
 
     `rate` None is the call's own. Two `channels` are the caller left and the model right; one is both together.
-    `mask_digits` hides the keys that callers press in transcripts.
     """
 
     directory: Path = Path("recordings")
     rate: Literal[8000, 16000, 24000] | None = None
     channels: Literal[1, 2] = 2
     bits: Literal[16] = 16
-    mask_digits: bool = True
 
 
 @attrs.frozen

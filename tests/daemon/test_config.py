@@ -60,7 +60,6 @@ def test_the_contract_in_full(tmp_path: Path) -> None:
         directory = "tapes"
         rate = 16000
         channels = 1
-        mask_digits = false
         [audio]
         chunk_bytes = 1280
         chunk_bytes_large = 6400
@@ -87,7 +86,7 @@ def test_the_contract_in_full(tmp_path: Path) -> None:
         realtime=Realtime("wss://realtime.example.net/v1/realtime", "some-model", Secret("sk-from-file"), "pcmu"),
         twilio=Twilio("/phones/twilio", insecure=True),
         agent=Agent("Be kind.", "cedar", "Say hello."),
-        recording=Recording(Path("tapes"), rate=16000, channels=1, mask_digits=False),
+        recording=Recording(Path("tapes"), rate=16000, channels=1),
         limits=Limits(60),
         audio=Audio(1280, 6400),
         vad=Vad(enabled=False, detector="energy", threshold=0.6, start_frames=4, stop_frames=5),
