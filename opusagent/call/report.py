@@ -135,7 +135,7 @@ def page(report: CallReport) -> str:
         f"  from {report.caller or 'unknown'} to {report.callee or 'unknown'}, platform call {report.platform_call_id}",
         f"  ended: {ended}",
         f"  the caller spoke {report.caller_turns} times, {report.barge_ins} barge-ins, {len(waits)} answers{slowest}",
-        f"  caller: {audio.caller_received} ms = {audio.model_appended} sent on + {audio.caller_dropped} dropped",
+        f"  caller: {audio.caller_received} ms heard, {audio.model_appended} sent on, {audio.caller_dropped} dropped",
         "  model: {model_pushed} ms = {model_heard} heard + {model_discarded} cut + {model_held} left".format_map(
             attrs.asdict(audio)
         ),
@@ -145,7 +145,16 @@ def page(report: CallReport) -> str:
         "  story:",
         *(f"    {happening.at:8.2f} s  {happening.what}" for happening in report.story),
     )
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(_plain, lines)) + "\n"
+
+
+def _plain(line: str) -> str:
+    r"""A line for a terminal. Numbers, names and texts of others may hold anything: nothing of it moves a cursor.
+
+    >>> _plain("from +1\x1b[2J\n to 2")
+    'from +1 [2J  to 2'
+    """
+    return "".join(each if each.isprintable() else " " for each in line)
 
 
 def _counts(counts: dict[str, int]) -> str:
