@@ -4,9 +4,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from opusagent.bench import audio, vad
+from opusagent.bench import audio, quality, vad
 
-BENCHES: Final[Mapping[str, Callable[[], int]]] = {"audio": audio.main, "vad": vad.main}
+BENCHES: Final[Mapping[str, Callable[[], int]]] = {"audio": audio.main, "quality": quality.main, "vad": vad.main}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -76,7 +76,19 @@ def mixed(speech: Speech, noise: Sound, snr_db: float) -> Sound:
 
 def at_level(sound: Sound, db: float) -> Sound:
     """`sound`, scaled to that level."""
-    return sound * (10 ** (db / 20) / math.sqrt(float(np.mean(np.square(sound)))))
+    return sound * 10 ** ((db - level_of(sound)) / 20)
+
+
+def level_of(sound: Sound) -> float:
+    """The level of all of `sound`, pauses included."""
+    return 10 * math.log10(float(np.mean(np.square(sound))))
+
+
+def band_limited(sound: Sound) -> Sound:
+    """What a telephone's band leaves of it, 200 to 3500 Hz; no sample stays on G.711's grid."""
+    spectrum = np.fft.rfft(sound)
+    hertz = np.fft.rfftfreq(len(sound), 1 / HZ_8K)
+    return np.fft.irfft(spectrum * ((hertz > 200) & (hertz < 3500)), len(sound))
 
 
 def pcm(sound: Sound) -> Pcm16:
