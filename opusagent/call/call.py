@@ -22,10 +22,12 @@ from opusagent.call.commands import RunTool, Transfer
 from opusagent.call.downlink import hear_model, tell_caller
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import MODEL_LEG, End, EndReason
+from opusagent.call.recorder import TRANSCRIPT_FILE
 from opusagent.call.report import CallReport
 from opusagent.call.seat import CallerSeat, ModelSeat
 from opusagent.call.uplink import hear_caller, tell_model
 from opusagent.call.wiring import Call, Exchange, Profile
+from opusagent.call.words import to_json_lines
 from opusagent.errors import INTERNAL_ERROR, PeerGone, PeerStalled, RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.dialect import CallerLeft, Dialect
@@ -78,7 +80,9 @@ async def run_call(
                 with trio.move_on_after(limits.goodbye_seconds, shield=True):
                     await _hang_up(call, seat, limits)
                 plumbing.cancel_scope.cancel()
-    return call.report(started)
+    report = call.report(started)
+    await exchange.recorder.keep(call_id, started, TRANSCRIPT_FILE, to_json_lines(call.transcript()))
+    return report
 
 
 async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:

@@ -43,6 +43,10 @@ becomes silence of the same length and is told as a fault of the recording."""
 FINISH_SECONDS: Final = 2.0
 """How long the last append may take when the call is over."""
 
+REPORT_FILE: Final = "report.json"
+TRANSCRIPT_FILE: Final = "transcript.jsonl"
+"""What lies beside a recording."""
+
 MAX_GAP: Final = 3600.0
 """No silence longer than this is believed of a platform's media time: the tape would grow by it at once."""
 
@@ -304,15 +308,19 @@ class Recorder:
         return None if self.directory is None else self.directory / f"{started:%Y/%m/%d}" / call_id
 
     async def keep_report(self, call_id: CallId, started: datetime, report: bytes) -> None:
-        """Put the call's report beside its recording. A disk that fails is told to the operator, nothing more."""
+        """Put the call's report beside its recording."""
+        await self.keep(call_id, started, REPORT_FILE, report)
+
+    async def keep(self, call_id: CallId, started: datetime, name: str, content: bytes) -> None:
+        """Put a file of ours beside the recording. A disk that fails is told to the operator, nothing more."""
         folder = self.folder(call_id, started)
         if folder is None:
             return
         try:
             with trio.move_on_after(FINISH_SECONDS, shield=True):
-                await self.disk(lambda: _write_new(folder / "report.json", report))
+                await self.disk(lambda: _write_new(folder / name, content))
         except OSError as error:
-            log.warning("report could not be written", path=str(folder / "report.json"), error=str(error))
+            log.warning("file could not be written", path=str(folder / name), error=str(error))
 
     @asynccontextmanager
     async def open_tape(self, call_id: CallId, rate: Hz, started: datetime) -> AsyncGenerator[Recording]:

@@ -1,12 +1,12 @@
 """What is known about a call when it is over: a value to keep as JSON, and a page to read."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 import attrs
 import msgspec
 
+from opusagent.audio.vad.ear import Heard
 from opusagent.call.moments import (
     AnswerBegan,
     CallerPaused,
@@ -22,6 +22,7 @@ from opusagent.call.moments import (
 )
 from opusagent.call.reasons import EndReason
 from opusagent.call.turns import Turn
+from opusagent.call.words import WordCounts
 from opusagent.units import CallId, LoopTime, Ms
 
 MOST_HAPPENINGS: Final = 2000
@@ -38,7 +39,10 @@ class Happening:
 
 @attrs.frozen
 class AudioAccount:
-    """Where the audio went, in milliseconds. `model_pushed = model_heard + model_discarded + model_held`."""
+    """Where the audio went, in milliseconds. `model_pushed = model_heard + model_discarded + model_held`.
+
+    `largest_chunk` is in bytes: the largest piece that the caller's platform sent at once.
+    """
 
     caller_received: Ms
     caller_dropped: Ms
@@ -48,11 +52,16 @@ class AudioAccount:
     model_discarded: Ms
     model_held: Ms
     model_overflowed: Ms
+    largest_chunk: int = 0
 
 
 @attrs.frozen
 class CallReport:
-    """One call, whole. `report.json` holds exactly these fields."""
+    """One call, whole. `report.json` holds exactly these fields.
+
+    `hearing` is what the daemon's own ears heard, None without them; `words` is the transcript in numbers. Reports that
+    were written before there was a field read as its default.
+    """
 
     call_id: CallId
     platform_call_id: str
@@ -64,17 +73,19 @@ class CallReport:
     end: EndReason
     end_detail: str
     setup_seconds: float | None
-    turns: Sequence[Turn]
+    turns: tuple[Turn, ...]
     caller_turns: int
     barge_ins: int
     audio: AudioAccount
-    line_gaps: Sequence[float]
+    line_gaps: tuple[float, ...]
     model_errors: dict[str, int]
     unknown_messages: dict[str, int]
     unreadable_messages: int
     recording: str | None
     recording_fault: str | None
-    story: Sequence[Happening]
+    story: tuple[Happening, ...]
+    hearing: Heard | None = None
+    words: WordCounts = WordCounts()
 
 
 def tell(moment: Moment, since: LoopTime) -> Happening:
@@ -139,6 +150,8 @@ def page(report: CallReport) -> str:
         "  model: {model_pushed} ms = {model_heard} heard + {model_discarded} cut + {model_held} left".format_map(
             attrs.asdict(audio)
         ),
+        f"  our ears: {_heard(report.hearing)}",
+        f"  transcript: {_words_counted(report.words)}",
         f"  errors: {_counts(report.model_errors)}",
         f"  messages not understood: {_counts(report.unknown_messages)}; not readable: {report.unreadable_messages}",
         f"  recording: {report.recording or 'none'}{fault}",
@@ -155,6 +168,18 @@ def _plain(line: str) -> str:
     'from +1 [2J  to 2'
     """
     return "".join(each if each.isprintable() else " " for each in line)
+
+
+def _heard(hearing: Heard | None) -> str:
+    if hearing is None:
+        return "off"
+    return f"{hearing.speech} ms of speech in {hearing.audio} ms, begun {hearing.starts} times"
+
+
+def _words_counted(words: WordCounts) -> str:
+    said = f"{words.caller} turns of the caller, {words.model} of the model"
+    heard = f"{words.heard_words} words heard, {words.unheard_words} not"
+    return f"{said} ({heard}), {words.keys} keys, {words.tool_calls} tool calls"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -104,12 +104,12 @@ class Transcript:
             case _:
                 pass
 
-    def on_sound(self, event: ResponseOutputAudioDelta, start: int, end: int, at: float, *, is_muted: bool) -> None:
-        """Sound of the model's came and lies from `start` to `end` on the playout's stream, unless it `is_muted`."""
+    def on_sound(self, event: ResponseOutputAudioDelta, start: int, end: int, at: float) -> None:
+        """Sound of the model's came and lies from `start` to `end` on the playout's stream; nowhere, if it is muted."""
         entry = self._entry(event.item_id, at)
         part = entry.part(event.content_index)
         part.sound += len(event.delta)
-        if is_muted:
+        if start == end:
             return
         part.pushed += len(event.delta)
         if self._spans and self._spans[-1].entry is entry:

@@ -9,7 +9,6 @@ Times are seconds since the call began. A turn whose answer nobody gave has no l
 for (a greeting) has no `stopped`.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -77,7 +76,7 @@ class TurnLog:
         if self._turn.first_delta is not None:
             self._turn = attrs.evolve(self._turn, heard=heard, total=total)
 
-    def all(self) -> Sequence[Turn]:
+    def all(self) -> tuple[Turn, ...]:
         """Every turn so far, the current one included."""
         return tuple(turn for turn in (*self._turns, self._turn) if turn != Turn())
 

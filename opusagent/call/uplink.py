@@ -49,6 +49,7 @@ class Uplink:
         self.dropped_bytes = 0
         self.appended_bytes = 0
         self.peak_frames = 0
+        self.largest_chunk = 0
 
     def put(self, heard: CallerAudio, now: LoopTime) -> None:
         """Tape what was heard and queue it. Never waits; a full channel drops it and counts it."""
@@ -58,6 +59,7 @@ class Uplink:
         if self.first_heard is None:
             self.first_heard = LoopTime(now - self._leg.ms_of(len(audio)) / 1000)
         self.received_bytes += len(audio)
+        self.largest_chunk = max(self.largest_chunk, len(audio))
         pcm = decode(self._leg, audio)
         self._tape.hear(pcm, heard.at, now)
         if self._tap is not None:

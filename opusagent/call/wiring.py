@@ -33,7 +33,16 @@ from opusagent.call.commands import (
 from opusagent.call.downlink import Downlink
 from opusagent.call.ending import Ending
 from opusagent.call.hearing import Hearing
-from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, LineBack, LineLost, ModelReady, Moment
+from opusagent.call.moments import (
+    AnswerBegan,
+    CallerPaused,
+    Interrupted,
+    KeysCame,
+    LineBack,
+    LineLost,
+    ModelReady,
+    Moment,
+)
 from opusagent.call.playout import Batch, Playout
 from opusagent.call.policy import Policy
 from opusagent.call.reasons import End, EndReason
@@ -42,11 +51,13 @@ from opusagent.call.report import MOST_HAPPENINGS, AudioAccount, CallReport, Hap
 from opusagent.call.seat import DialModel
 from opusagent.call.session import Session
 from opusagent.call.tool_calls import ToolCall
+from opusagent.call.transcript import Transcript
 from opusagent.call.turns import TurnLog
 from opusagent.call.uplink import Uplink
+from opusagent.call.words import Line, count_words
 from opusagent.errors import INTERNAL_ERROR, RemoteProtocolError
 from opusagent.platforms.dialect import CallerEvent, CallerNamed
-from opusagent.realtime.events import ClientEvent, ServerEvent, SessionUpdate, UnknownEvent
+from opusagent.realtime.events import ClientEvent, ResponseOutputAudioDelta, ServerEvent, SessionUpdate, UnknownEvent
 from opusagent.units import CallId, LoopTime, Ms
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -137,6 +148,7 @@ class Call:
         self.tap: Final = exchange.hearing.new_tap(leg.rate, self.on_ear) if exchange.hearing else None
         self.uplink: Final = Uplink(caller.started, profile.model_media, recording.tape, self.tap)
         self.downlink: Final = Downlink(self.playout, caller.dialect, recording.tape, self._on_batch)
+        self._transcript: Final = Transcript(profile.model_media, leg, mask_digits=profile.policy.mask_digits)
         self.ready: Final = trio.Event()
         self._media: Final = profile.model_media
         self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
@@ -154,7 +166,12 @@ class Call:
 
     def on_model(self, event: ServerEvent | UnknownEvent) -> None:
         """The model said something."""
-        self._perform(self.session.on_model(event, LoopTime(trio.current_time())))
+        now, start = LoopTime(trio.current_time()), self.playout.pushed
+        self._perform(self.session.on_model(event, now))
+        if isinstance(event, ResponseOutputAudioDelta):
+            self._transcript.on_sound(event, start, self.playout.pushed, now - self.began)
+        else:
+            self._transcript.on_model(event, now - self.began)
         self.downlink.ring()
 
     def on_caller(self, event: CallerEvent) -> None:
@@ -252,8 +269,12 @@ class Call:
                 self._turns.on_first_delta(at)
             case CallerPaused():
                 self._turns.on_service_stopped(at)
-            case Interrupted(cuts=(first, *_)):
-                self._turns.on_cut(first.heard, first.total)
+            case Interrupted():
+                self._transcript.on_cut(moment.cuts, at)
+                for first in moment.cuts[:1]:
+                    self._turns.on_cut(first.heard, first.total)
+            case KeysCame():
+                self._transcript.on_keys(moment.digits, at)
             case ModelReady():
                 self._ready_after = at
             case _:
@@ -272,6 +293,7 @@ class Call:
 
     def _on_batch(self, batch: Batch) -> None:
         """Frames go to the platform; perhaps the first ones of an answer."""
+        self._transcript.on_batch(batch, batch.plays_at - self.began)
         answer = self._answer_at
         sent = sum(map(len, batch.frames))
         if answer is None or answer >= batch.position + sent:
@@ -284,10 +306,11 @@ class Call:
     # -- what remains -------------------------------------------------------------------------------------------
 
     def report(self, started: datetime) -> CallReport:
-        """The account of the call as it stands."""
+        """The account of the call that is over, beside its transcript."""
         now = LoopTime(trio.current_time())
         end = self.ending.end_of_call or End(EndReason.FAULT, "cancelled from outside")
         counts = self.session.statistics()
+        audio, words = self._audio(now), self.transcript()
         who = self.caller.started
         return CallReport(
             call_id=self.call_id,
@@ -303,7 +326,7 @@ class Call:
             turns=self._turns.all(),
             caller_turns=counts.turns,
             barge_ins=counts.barge_ins,
-            audio=self._audio(now),
+            audio=audio,
             line_gaps=tuple(self._gaps),
             model_errors=counts.model_errors,
             unknown_messages=counts.unknown,
@@ -311,7 +334,16 @@ class Call:
             recording=None if self.recording.path is None else str(self.recording.path),
             recording_fault=self.recording.fault,
             story=tuple(self._story),
+            hearing=None if self.tap is None else self.tap.statistics(),
+            words=count_words(words, self._transcript.lost),
         )
+
+    def transcript(self) -> Sequence[Line]:
+        """What was said. The call is over: what the caller has not heard by now is cut."""
+        now = LoopTime(trio.current_time())
+        self._transcript.on_cut(self.playout.cut(now), now - self.began)
+        first = self.uplink.first_heard
+        return self._transcript.lines(None if first is None else first - self.began)
 
     def _audio(self, now: LoopTime) -> AudioAccount:
         ledger = self.playout.ledger(now)
@@ -326,4 +358,5 @@ class Call:
             model_discarded=discarded,
             model_held=held,
             model_overflowed=leg(ledger.overflowed),
+            largest_chunk=self.uplink.largest_chunk,
         )

@@ -365,10 +365,10 @@ def test_a_failing_disk_is_told_and_hurts_nobody(tmp_path: Path, healthy: int, c
 
 
 def test_a_recording_that_cannot_be_synchronised_is_told(tmp_path: Path) -> None:
-    """`fsync` is the last thing: all of the audio is in the file, and the fault is in the report."""
+    """`fsync` is the last thing but the transcript: all of the audio is in the file, and the fault in the report."""
     counting = FailingDisk(10**9, errno.EIO)
     whole = play(conversation, directory=tmp_path / "well", disk=counting)
-    report = play(conversation, directory=tmp_path / "ill", disk=FailingDisk(counting.done - 1, errno.EIO))
+    report = play(conversation, directory=tmp_path / "ill", disk=FailingDisk(counting.done - 2, errno.EIO))
     assert report.recording_fault == "recording could not be finished: [Errno 5] Input/output error"
     assert recorded(tmp_path / "ill") == recorded(tmp_path / "well")
     assert same_call(report, whole)

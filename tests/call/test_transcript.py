@@ -74,7 +74,7 @@ def sound(item_id: str, ms: int, *, index: int = 0) -> ResponseOutputAudioDelta:
 
 def say(script: Transcript, item_id: str, start_ms: int, ms: int) -> None:
     """An item's sound comes and takes its place on the playout's stream."""
-    script.on_sound(sound(item_id, ms), 8 * start_ms, 8 * (start_ms + ms), 0.0, is_muted=False)
+    script.on_sound(sound(item_id, ms), 8 * start_ms, 8 * (start_ms + ms), 0.0)
 
 
 def batch(start_ms: int, ms: int) -> Batch:
@@ -248,7 +248,7 @@ def test_sound_that_comes_after_the_interruption_counts_to_the_whole() -> None:
     say(script, "m1", 0, 1000)
     script.on_batch(batch(0, 800), 5.0)
     script.on_cut([Cut(ItemId("m1"), 0, Ms(500), Ms(1000))], 5.5)
-    script.on_sound(sound("m1", 1000), 8000, 8000, 5.6, is_muted=True)
+    script.on_sound(sound("m1", 1000), 8000, 8000, 5.6)
     script.on_model(answered("m1", "one two three four"), 6.0)
     (line,) = script.lines(None)
     assert isinstance(line, ModelWords)
@@ -268,8 +268,8 @@ def test_an_item_that_was_sent_and_taken_back_before_it_was_heard_has_no_times()
 
 def test_the_parts_of_an_item_are_cut_each_by_itself() -> None:
     script = transcript()
-    script.on_sound(sound("m1", 100), 0, 800, 0.0, is_muted=False)
-    script.on_sound(sound("m1", 100, index=1), 800, 1600, 0.0, is_muted=False)
+    script.on_sound(sound("m1", 100), 0, 800, 0.0)
+    script.on_sound(sound("m1", 100, index=1), 800, 1600, 0.0)
     script.on_cut([Cut(ItemId("m1"), 1, Ms(50), Ms(100))], 1.0)
     for index, words in enumerate(("one two", "three four")):
         event = ResponseOutputAudioTranscriptDelta(
