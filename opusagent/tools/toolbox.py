@@ -55,23 +55,22 @@ class Toolbox:
         if tool is None:
             known = ", ".join(self._tools) or "none"
             return refusal(f"there is no tool {printable(name)!r}; the tools are: {known}")
-        try:
-            values = read_arguments(arguments, tool.parameters)
-        except Misfit as misfit:
-            return refusal(f"wrong arguments: {misfit}")
-        return await _perform(tool, values, context)
+        return await _perform(tool, arguments, context)
 
 
-async def _perform(tool: Tool, arguments: Mapping[str, object], context: ToolContext) -> ToolResult:
+async def _perform(tool: Tool, arguments: str, context: ToolContext) -> ToolResult:
     result = refusal(f"{tool.name} took longer than {tool.timeout_seconds:g} s and was given up")
     try:
         with trio.move_on_after(tool.timeout_seconds) as patience:
-            result = ToolResult(fit(await tool.perform(arguments, context)))
+            values = read_arguments(arguments, tool.parameters)
+            result = ToolResult(fit(await tool.perform(values, context)))
+    except* Misfit as misfit:
+        result = refusal(f"wrong arguments: {_words(misfit)}")
     except* ToolRefused as refused:
         result = refusal(_words(refused))
     except* (PeerRefused, PeerStalled, PeerGone, RemoteProtocolError) as failed:
         log.warning("a tool's peer failed", call=context.call_id, tool=tool.name, why=_words(failed))
-        result = refusal(f"{tool.name} cannot be reached")
+        result = refusal(f"{tool.name} is out of order at the moment")
     except* (Exception, SystemExit) as bug:
         log.exception("a tool failed", call=context.call_id, tool=tool.name)
         result = refusal(f"{tool.name} failed: {_types(bug)}")
