@@ -28,7 +28,7 @@ from opusagent.call.seat import CallerSeat, ModelSeat
 from opusagent.call.uplink import hear_caller, tell_model
 from opusagent.call.wiring import Call, Exchange, Profile
 from opusagent.call.words import to_json_lines
-from opusagent.errors import INTERNAL_ERROR, PeerGone, PeerStalled, RemoteProtocolError
+from opusagent.errors import GOING_AWAY, INTERNAL_ERROR, PeerGone, PeerStalled, RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.dialect import CallerLeft, Dialect
 from opusagent.realtime.codec import render
@@ -76,9 +76,9 @@ async def run_call(
                         attention.enter_context(exchange.hearing.attend(call.tap))
                     await _talk(call, seat, limits)
             finally:
-                caller.seat.vacate()
                 with trio.move_on_after(limits.goodbye_seconds, shield=True):
                     await _hang_up(call, seat, limits)
+                caller.seat.vacate()  # after the goodbye: whoever owns the socket closes it then
                 plumbing.cancel_scope.cancel()
     report = call.report(started)
     await exchange.recorder.keep(call_id, started, TRANSCRIPT_FILE, to_json_lines(call.transcript()))
@@ -131,20 +131,24 @@ async def _run_errand(call: Call, errand: RunTool | Transfer) -> None:
 async def _attend_caller(call: Call, limits: Limits) -> None:
     """Carry the caller's leg over one socket after the other, as long as the platform comes back in time."""
     seat = call.caller.seat
-    while True:
-        lost = await _serve_line(call, seat)
-        if lost.reason not in MAY_COME_BACK or not limits.resume_seconds:
-            break
-        call.on_line_lost()
-        since = trio.current_time()
-        with trio.move_on_after(limits.resume_seconds) as grace:
-            await seat.newcomer()
-        if grace.cancelled_caught:
-            break
-        await seat.change()
-        call.on_line_back(trio.current_time() - since)
-    await call.uplink.drain()
-    call.ending.end(lost.reason, lost.detail, lost.close_code)
+    async with trio.open_nursery() as farewells:
+        while True:
+            lost = await _serve_line(call, seat)
+            if lost.reason not in MAY_COME_BACK or not limits.resume_seconds:
+                break
+            call.on_line_lost()
+            # In a task of its own: the peer of a socket that is half alive does not answer, and a newcomer may be here.
+            farewells.start_soon(seat.line.socket.close, GOING_AWAY, "the call goes on over another socket")
+            since = trio.current_time()
+            with trio.move_on_after(limits.resume_seconds) as grace:
+                await seat.newcomer()
+            if grace.cancelled_caught:
+                lost = attrs.evolve(lost, detail=f"{lost.detail}; not back within {limits.resume_seconds:g} s")
+                break
+            seat.change()
+            call.on_line_back(trio.current_time() - since)
+        await call.uplink.drain()
+        call.ending.end(lost.reason, lost.detail, lost.close_code)
 
 
 async def _serve_line(call: Call, seat: CallerSeat) -> End:
@@ -201,6 +205,8 @@ async def _part(caller: MessageSocket, dialect: Dialect, end: End) -> None:
     try:
         await caller.send(*words)
         while not isinstance(dialect.parse(await caller.receive()), CallerLeft):
-            pass
+            replies = dialect.replies()
+            if replies:
+                await caller.send(*replies)
     except (PeerGone, PeerStalled, RemoteProtocolError):
         return

@@ -56,6 +56,11 @@ class Downlink:
         self.playout.lose(now)
         self._tape.cut(now)
 
+    def regain_line(self, messages: Sequence[str]) -> None:
+        """The platform is back on another socket, which `messages` come first on: what was said to nobody is not."""
+        self._control.clear()
+        self.say(messages)
+
     def ring(self) -> None:
         """Something may be due."""
         self._bell.ring()

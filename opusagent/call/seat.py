@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
-from opusagent.errors import GOING_AWAY, LocalProtocolError
+from opusagent.errors import LocalProtocolError
 from opusagent.net.message_socket import MessageSocket
 
 DialModel = Callable[[trio.Nursery], Awaitable[MessageSocket]]
@@ -41,16 +41,24 @@ class CallerSeat:
     """The platform's place in a call.
 
     A platform whose socket broke comes back on another one, whose owner lets it `occupy` the seat, and the call goes
-    on. The newest always wins: the platform knows which of its sockets it still wants.
+    on. The newest always wins: the platform knows which of its sockets it still wants. A line that is lost is closed by
+    the call at once, even if it is half alive: a platform that believes in it would not come back.
     """
 
     def __init__(self, socket: MessageSocket) -> None:
         self.line = Line(socket)
+        self.vacated = trio.Event()
         self._next: Line | None = None
         self._news = trio.Event()
 
     async def occupy(self, socket: MessageSocket) -> None:
-        """Let `socket` take over. Returns when the call does not need it any more; its owner closes it then."""
+        """Let `socket` take over. Returns when the call does not need it any more; its owner closes it then.
+
+        That is at once if the call is over.
+        """
+        if self.vacated.is_set():
+            await trio.lowlevel.checkpoint()
+            return
         line = Line(socket)
         if self._next is not None:
             self._next.released.set()
@@ -62,17 +70,16 @@ class CallerSeat:
         """Until another socket wants the seat."""
         await self._news.wait()
 
-    async def change(self) -> None:
-        """Seat the newcomer, and close the socket that sat here: it may be half alive."""
-        old, new = self.line, self._next
-        if new is None:
+    def change(self) -> None:
+        """Seat the newcomer instead of the line that was lost."""
+        if self._next is None:
             raise LocalProtocolError("nobody waits for the caller's seat")
-        self.line, self._next, self._news = new, None, trio.Event()
-        await old.socket.close(GOING_AWAY, "the call goes on over another socket")
-        old.released.set()
+        self.line.released.set()
+        self.line, self._next, self._news = self._next, None, trio.Event()
 
     def vacate(self) -> None:
-        """The call is over: nobody's socket is needed."""
+        """The call is over: nobody's socket is needed, nor will be."""
+        self.vacated.set()
         self.line.released.set()
         if self._next is not None:
             self._next.released.set()

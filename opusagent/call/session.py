@@ -196,6 +196,9 @@ class Session:
         return (*ready, *self._voice.ask(greeting_response(self._policy.instructions, self._policy.greeting)))
 
     def _on_audio(self, event: ResponseOutputAudioDelta, now: LoopTime) -> Sequence[Command]:
+        if not self._ready:
+            # It speaks without instructions, and to nobody: no platform has been told that the call is taken.
+            return ()
         began = self._voice.on_audio(event, now, self._caller_paused)
         if not began:
             return ()

@@ -56,7 +56,7 @@ from opusagent.call.turns import TurnLog
 from opusagent.call.uplink import Uplink
 from opusagent.call.words import Line, count_words
 from opusagent.errors import INTERNAL_ERROR, RemoteProtocolError
-from opusagent.platforms.dialect import CallerEvent, CallerNamed
+from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan
 from opusagent.realtime.events import ClientEvent, ResponseOutputAudioDelta, ServerEvent, SessionUpdate, UnknownEvent
 from opusagent.units import CallId, LoopTime, Ms
 
@@ -177,8 +177,13 @@ class Call:
     def on_caller(self, event: CallerEvent) -> None:
         """The platform said something that is not audio."""
         self.downlink.say(self.caller.dialect.replies())
-        if isinstance(event, CallerNamed):
-            self._named = event
+        match event:
+            case CallerNamed():
+                self._named = event
+            case CallerSoundBegan():
+                self.uplink.restart()
+            case _:
+                pass
         self._perform(self.session.on_caller(event, LoopTime(trio.current_time())))
         self.downlink.ring()
 
@@ -193,7 +198,7 @@ class Call:
         """The platform has come back after `gap` seconds."""
         now = LoopTime(trio.current_time())
         self._gaps.append(round(gap, 3))
-        self.downlink.say(self.caller.dialect.resume())
+        self.downlink.regain_line(self.caller.dialect.resume())
         self._perform(self.session.on_line_back(gap, now))
         self._note(LineBack(now, gap))
 

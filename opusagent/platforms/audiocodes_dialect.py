@@ -15,7 +15,7 @@ from typing import Final, assert_never
 import attrs
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K, Encoding, MediaFormat
-from opusagent.audio.wav import HEADER_BYTES, MOST_DATA_BYTES, header
+from opusagent.audio.wav import MOST_DATA_BYTES, header
 from opusagent.errors import POLICY_VIOLATION, UNSUPPORTED_DATA, LocalProtocolError, RemoteProtocolError
 from opusagent.platforms.audiocodes import (
     Activities,
@@ -74,6 +74,11 @@ LEAD: Final = Ms(400)
 _PCM16_16K: Final = MediaFormat(Encoding.PCM16, HZ_16K)
 _PCM16_8K: Final = MediaFormat(Encoding.PCM16, HZ_8K)
 
+RIFF: Final = b"RIFF"
+
+MOST_HEADER: Final = 4096
+"""Bytes within which the samples of a WAV stream begin; what is still no data chunk then is taken as samples."""
+
 MEDIA: Final = {
     "raw/lpcm16_24": PCM16_24K,
     "raw/lpcm16": _PCM16_16K,
@@ -93,7 +98,8 @@ class Standing(enum.Enum):
     UNKNOWN = "nothing was said"
     OFFERED = "the platform has put a call through"
     ACCEPTED = "we have taken it"
-    OVER = "the platform has said the last word"
+    LEAVING = "we have asked for its end"
+    OVER = "the last word is said"
 
 
 @attrs.define
@@ -172,11 +178,17 @@ class AudioCodesDialect:
         self._header = None
         self._hears = True
         self._replies.clear()
+        self._owed.clear()
         return self.accept() if self._standing is Standing.ACCEPTED else []
 
     def play(self, frames: Sequence[bytes], mark: str | None, *, last: bool) -> list[str]:
-        """One chunk, in a stream that is opened for it, and closed behind it if it is the `last`."""
+        """One chunk, in a stream that is opened for it, and closed behind it if it is the `last`.
+
+        Nothing unless the call is taken: the platform allows no play stream before that, nor behind a goodbye.
+        """
         del mark
+        if self._standing is not Standing.ACCEPTED:
+            return []
         messages: list[str] = []
         if frames:
             if self._open is None:
@@ -198,12 +210,13 @@ class AudioCodesDialect:
         """The `hangup` activity, or `session.error` if the call was never taken."""
         match self._standing:
             case Standing.ACCEPTED:
+                self._standing = Standing.LEAVING
                 hangup = Activity(type="event", name="hangup", activityParams={"hangupReason": reason})
                 return [*self._close_stream(), render(Activities(activities=(hangup,)))]
             case Standing.OFFERED | Standing.UNKNOWN:
                 self._standing = Standing.OVER
                 return [render(SessionError(reason=reason))]
-            case Standing.OVER:
+            case Standing.LEAVING | Standing.OVER:
                 return []
         assert_never(self._standing)
 
@@ -251,15 +264,16 @@ class AudioCodesDialect:
     def _begin_sound(self, message: UserStreamStart) -> CallerSoundBegan:
         self._hears, self._participant = True, message.participant
         self._header = bytearray() if self._format.startswith("wav/") else None
-        started = UserStreamStarted(participant=message.participant)
-        (self._replies if self._standing is Standing.ACCEPTED else self._owed).append(started)
+        self._reply(UserStreamStarted(participant=message.participant))
         return CallerSoundBegan()
 
     def _pause_sound(self, message: UserStreamStop) -> CallerSoundPaused:
         self._hears = False
-        stopped = UserStreamStopped(participant=message.participant)
-        (self._replies if self._standing is Standing.ACCEPTED else self._owed).append(stopped)
+        self._reply(UserStreamStopped(participant=message.participant))
         return CallerSoundPaused()
+
+    def _reply(self, reply: BridgeMessage) -> None:
+        (self._owed if self._standing is Standing.OFFERED else self._replies).append(reply)
 
     def _sound(self, chunk: bytes) -> CallerAudio | Unknown:
         # The platform sends none before it is told that it may; what comes all the same is counted and passed over.
@@ -268,10 +282,11 @@ class AudioCodesDialect:
         if self._header is None:
             return CallerAudio(chunk)
         self._header += chunk
-        if len(self._header) < HEADER_BYTES:
+        samples = _behind_header(bytes(self._header))
+        if samples is None:
             return CallerAudio(b"")
-        stream, self._header = bytes(self._header), None
-        return CallerAudio(_behind_header(stream))
+        self._header = None
+        return CallerAudio(samples)
 
     def _open_stream(self) -> list[str]:
         self._streams += 1
@@ -308,16 +323,18 @@ class AudioCodesDialect:
         assert_never(notice)
 
 
-def _behind_header(stream: bytes) -> bytes:
-    """The samples of a WAV whose first bytes these are; what does not begin like one is taken as samples.
+def _behind_header(stream: bytes) -> bytes | None:
+    """The samples of a WAV whose first bytes these are; None while they may still be header.
 
-    The canonical header has 44 bytes; what the platform's looks like is documented nowhere, so the data chunk is looked
-    for within it and behind it.
+    What the platform's header looks like is documented nowhere, so the data chunk is looked for, wherever the stream
+    was cut; what does not begin like a WAV is taken as samples.
     """
-    if stream[:4] != b"RIFF":
+    if not stream.startswith(RIFF[: len(stream)]):
         return stream
     at = stream.find(b"data")
-    return stream[at + 8 :] if at >= 0 else stream[HEADER_BYTES:]
+    if 0 <= at <= len(stream) - 8:
+        return stream[at + 8 :]
+    return stream if len(stream) > MOST_HEADER else None
 
 
 def _activity(activities: Sequence[Activity]) -> CallerEvent:

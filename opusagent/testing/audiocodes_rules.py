@@ -50,6 +50,8 @@ FORMATS: Final = {
 }
 """The vendor's names of formats (Bot API, `supportedMediaFormats`)."""
 
+_TOO_EARLY: Final = "comes before session.accepted"
+
 FromBridge: TypeAlias = BridgeMessage | Unknown
 PlayMessage: TypeAlias = PlayStreamStart | PlayStreamChunk | PlayStreamStop
 Speech: TypeAlias = (
@@ -127,6 +129,10 @@ class Rules:
             case ConnectionValidated():
                 self._validations -= 1
                 return None if self._validations >= 0 else "nobody asked"
+            case UserStreamStarted():
+                return self._answer(UserStream.ASKED, UserStream.OPEN)
+            case UserStreamStopped():
+                return self._answer(UserStream.CLOSING, UserStream.CLOSED)
             case _ if self.standing is Standing.OVER:
                 return "comes after the goodbye"
             case SessionError():
@@ -135,11 +141,7 @@ class Rules:
             case SessionAccepted():
                 return self._accept(message)
             case _ if self.standing is Standing.OFFERED:
-                return "comes before session.accepted"
-            case UserStreamStarted():
-                return self._answer(UserStream.ASKED, UserStream.OPEN)
-            case UserStreamStopped():
-                return self._answer(UserStream.CLOSING, UserStream.CLOSED)
+                return _TOO_EARLY
             case PlayStreamStart() | PlayStreamChunk() | PlayStreamStop():
                 return self._play(message)
             case UserStreamSpeechHypothesis() | UserStreamSpeechRecognition():
@@ -163,6 +165,8 @@ class Rules:
         return None
 
     def _answer(self, asked: UserStream, then: UserStream) -> str | None:
+        if self.standing is Standing.OFFERED:
+            return _TOO_EARLY
         if self.user_stream is not asked:
             return f"answers nothing: {self.user_stream.value}"
         self.user_stream = then

@@ -2,12 +2,10 @@
 
 from itertools import pairwise
 
-import numpy as np
 import trio
 
 from opusagent.audio.g711 import mulaw_decode, mulaw_encode
 from opusagent.audio.media import MULAW_8K
-from opusagent.audio.pcm import pcm_of, samples_of
 from opusagent.call.policy import Policy
 from opusagent.call.reasons import EndReason
 from opusagent.call.wiring import Profile
@@ -16,19 +14,7 @@ from opusagent.realtime.events import ResponseCreate
 from opusagent.realtime.settings import greeting_response, session_update
 from opusagent.testing.play import PROFILE, Stage, play
 from opusagent.units import Ms, Pcm16
-
-
-def tone(hz: float, ms: int, rate: int) -> Pcm16:
-    """A sine at a quarter of full scale."""
-    time = np.arange(rate * ms // 1000) / rate
-    return pcm_of(np.rint(8000 * np.sin(2 * np.pi * hz * time)).astype(np.int16))
-
-
-def pitch(pcm: Pcm16, rate: int) -> float:
-    """The strongest frequency, to the nearest bin."""
-    samples = samples_of(pcm).astype(float)
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(np.argmax(spectrum) * rate / len(samples))
+from tests.calls.sound import pitch, tone
 
 
 def heard_by(stage: Stage) -> Pcm16:
