@@ -41,7 +41,7 @@ class Scalar:
 
 @attrs.frozen
 class Choice:
-    """One of several values; `meanings` are what the tool is given for them, in the same order."""
+    """One of several values, all text or all whole numbers; `meanings` are what the tool is given for each."""
 
     values: tuple[str | int, ...]
     meanings: tuple[object, ...]
@@ -96,7 +96,10 @@ def schema(shape: Shape) -> dict[str, object]:
         case Scalar(kind):
             return {"type": kind}
         case Choice(values):
-            return {"type": "string" if isinstance(values[0], str) else "integer", "enum": list(values)}
+            return {
+                "type": "integer" if any(isinstance(value, int) for value in values) else "string",
+                "enum": list(values),
+            }
         case Maybe(inner):
             return {"anyOf": [schema(inner), {"type": "null"}]}
         case Row(inner):

@@ -51,12 +51,14 @@ class Signature:
     context: str | None
 
 
-def read_signature(function: Function) -> Signature:
+def read_signature(function: object) -> Signature:
     """What `function` takes and what it is for (Google-style docstring).
 
     Raises:
         WrongSignature: it takes something that no model can give.
     """
+    if isinstance(function, type) or not isinstance(function, Function):
+        raise WrongSignature("it is no function")
     try:
         hints: Mapping[str, object] = get_type_hints(function)
         declared = inspect.signature(function).parameters
