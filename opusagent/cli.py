@@ -15,7 +15,7 @@ import trio
 from cyclopts import App, Parameter
 
 from opusagent import __version__
-from opusagent.errors import CannotBind, ConfigError
+from opusagent.errors import CannotBind, ConfigError, PeerRefused
 
 OK: Final = 0
 FAILED: Final = 1
@@ -80,8 +80,53 @@ def _app(environ: Mapping[str, str]) -> App:
         """
         return _demo(output)
 
-    for command in (serve, check, demo):
+    def config(file: Path) -> int:
+        """Show a configuration as it is in effect, each value with where it comes from, and no secret.
+
+        Parameters
+        ----------
+        file
+            The configuration, a TOML file.
+        """
+        return _config(file, environ)
+
+    def reload(*, socket: Path | None = None) -> int:
+        """Have a running daemon read its configuration anew, and say what became of it.
+
+        Parameters
+        ----------
+        socket
+            The daemon's control socket; the one of the service if it is not given.
+        """
+        return _order("reload", socket, environ)
+
+    def upgrade(*, socket: Path | None = None) -> int:
+        """Have a running daemon hand over to the program that is installed now. No call is lost.
+
+        Parameters
+        ----------
+        socket
+            The daemon's control socket; the one of the service if it is not given.
+        """
+        return _order("upgrade", socket, environ)
+
+    def install(*, root: Path = Path("/"), program: str | None = None) -> int:
+        """Put the units for systemd in their place.
+
+        Parameters
+        ----------
+        root
+            Where the file system begins that they are installed in.
+        program
+            What the units start; this very program if it is not given.
+        """
+        return _install(root, program)
+
+    systemd = App(name="systemd", help="Run the daemon as a service.", help_format="plaintext")
+    systemd.command(install)
+    for command in (serve, check, config, reload, upgrade, demo):
         app.command(command)
+    app.command(systemd)
     return app
 
 
@@ -103,9 +148,46 @@ def _serve(path: Path, environ: Mapping[str, str]) -> int:
 
 def _check(path: Path, environ: Mapping[str, str]) -> int:
     from opusagent.daemon.config import load
+    from opusagent.daemon.generation import identity_of
 
-    load(path, environ)
+    identity_of(load(path, environ).server)
     sys.stdout.write(f"{path}: no problem found\n")
+    return OK
+
+
+def _config(path: Path, environ: Mapping[str, str]) -> int:
+    from opusagent.daemon.origins import explain
+
+    sys.stdout.write(explain(path, environ))
+    return OK
+
+
+def _order(order: str, socket: Path | None, environ: Mapping[str, str]) -> int:
+    """Have a running daemon do something, and return its verdict: every problem, and `FAILED` if there is one."""
+    from opusagent.daemon.control_socket import ask, read_verdict, socket_path
+
+    try:
+        verdict = read_verdict(*ask(socket or socket_path(environ), "POST", f"/{order}"))
+    except PeerRefused as refused:
+        _say(str(refused))
+        return FAILED
+    if not verdict.is_done:
+        _say(f"{order} refused, nothing has changed:", *verdict.problems)
+        return FAILED
+    changed = f", changed: {', '.join(verdict.changed)}" if verdict.changed else ""
+    sys.stdout.write(f"{order}: done, generation {verdict.generation}{changed}\n")
+    return OK
+
+
+def _install(root: Path, program: str | None) -> int:
+    from opusagent.daemon.install import install_units, own_program
+
+    try:
+        written = install_units(root, program or own_program())
+    except OSError as error:
+        _say(f"the units cannot be written: {error}")
+        return FAILED
+    sys.stdout.write("".join(f"{path}\n" for path in written))
     return OK
 
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import trio
 from typing_extensions import override
 
+from opusagent.daemon.control import Verdict
 from opusagent.errors import CannotBind, PeerRefused
 
 DEFAULT_SOCKET: Final = Path("/run/opusagent/control.sock")
@@ -105,3 +107,16 @@ def ask(path: Path, method: str, target: str) -> tuple[int, bytes]:
     finally:
         connection.close()
     raise PeerRefused(f"{path}: {why}")
+
+
+def read_verdict(status: int, body: bytes) -> Verdict:
+    """What a daemon answered to an order.
+
+    Raises:
+        PeerRefused: this is no verdict.
+    """
+    try:
+        return msgspec.json.decode(body, type=Verdict)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        text = body.decode(errors="replace").strip()[:200]
+        raise PeerRefused(f"the daemon answered {status}: {text!r}", status=status) from None

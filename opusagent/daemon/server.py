@@ -1,6 +1,5 @@
 """The daemon as a whole: what is opened, in which order, and what the process answers to signals with."""
 
-import contextlib
 import faulthandler
 import gc
 import os
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import attrs
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
@@ -129,6 +129,15 @@ def run_process(path: Path, environ: Mapping[str, str], start_embedded: StartEmb
         raise
 
 
+@attrs.frozen
+class _Opened:
+    """A daemon that has all that it needs and has not begun."""
+
+    steward: Steward
+    control: ControlSocket | None
+    ready: Callable[[], None]
+
+
 async def _live(
     path: Path,
     config: Config,
@@ -148,27 +157,34 @@ async def _live(
             watchdog=watchdog_seconds(environ, os.getpid()),
             predecessor=predecessor,
         )
+        opened = await _open(config, means, sockets)
+        if isinstance(opened, _Opened):
+            with trio.open_signal_receiver(*SIGNALS) as signals:
+                await _carry(opened, signals, predecessor)
+        beside.cancel_scope.cancel()
+    if not isinstance(opened, _Opened):
+        raise opened
+    log.info("ended", overran=opened.steward.overran)
+    return OVERRAN if opened.steward.overran else DRAINED
+
+
+async def _open(
+    config: Config, means: Means, sockets: tuple[InheritedSocket, ...]
+) -> _Opened | ConfigError | CannotBind:
+    """Everything that can fail. A failure is a value here, so that no nursery makes a group of it."""
+    try:
         generation = await settle(1, config, means.backend, means.disk)
         doorstep = await open_doorstep(config.server, sockets)
         steward = Steward(generation, doorstep, means, Observer())
         control = await open_control(config.admin.socket) if config.admin.socket else None
-        with trio.open_signal_receiver(*SIGNALS) as signals, contextlib.ExitStack() as closing:
-            if control is not None:
-                closing.callback(control.remove)
-            await _carry(steward, control, signals, partial(announce, generation, doorstep), predecessor)
-        log.info("ended", overran=steward.overran)
-        beside.cancel_scope.cancel()
-    return OVERRAN if steward.overran else DRAINED
+    except (ConfigError, CannotBind) as error:
+        return error
+    return _Opened(steward, control, partial(announce, generation, doorstep))
 
 
-async def _carry(
-    steward: Steward,
-    control: ControlSocket | None,
-    signals: AsyncIterator[int],
-    on_ready: Callable[[], None],
-    predecessor: Predecessor | None,
-) -> None:
-    """Everything is open: serve until the steward has done, and answer orders meanwhile."""
+async def _carry(opened: _Opened, signals: AsyncIterator[int], predecessor: Predecessor | None) -> None:
+    """Serve until the steward has done, and answer orders meanwhile."""
+    steward, control = opened.steward, opened.control
     if predecessor is not None:
         await predecessor.take_over()
     async with trio.open_nursery() as orders:
@@ -177,10 +193,12 @@ async def _carry(
             await orders.start(serve, [control.listener], ControlSite(steward), CONTROL_LIMITS)
         async with trio.open_nursery() as house:
             await house.start(steward.run)
-            on_ready()
+            opened.ready()
             orders.start_soon(_obey, signals, steward, orders)
             gc.collect()
             gc.freeze()  # what is there now stays: a full collection during calls need not look at it
+        if control is not None:
+            control.remove()
         orders.cancel_scope.cancel()
 
 

@@ -1,0 +1,118 @@
+"""The configuration as it is in effect, with where each value comes from, and no secret in it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeGuard
+
+import attrs
+
+from opusagent.daemon.config import KEY_CREDENTIAL, TOKENS_CREDENTIAL, Listen, Secret, load
+from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
+from opusagent.daemon.config_errors import read_document
+from opusagent.daemon.config_tables import Config
+
+FILE: Final = "file"
+DEFAULT: Final = "default"
+
+_COLUMN: Final = 50
+
+
+def explain(path: Path, environ: Mapping[str, str]) -> str:
+    """The whole configuration as TOML, with the origin of each value behind it, secrets masked.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    config = load(path, environ)
+    document = read_document(path.read_text())
+    return "\n".join(_lines(config, document, environ)) + "\n"
+
+
+@attrs.frozen
+class _Entry:
+    """A field of an attrs value."""
+
+    name: str
+    value: object
+    default: object
+
+
+def _lines(config: Config, document: Mapping[str, object], environ: Mapping[str, str]) -> Iterator[str]:
+    for table in _entries(config):
+        if not attrs.has(type(table.value)):
+            yield f"# {table.name} is not configured" if table.value is None else _line(table, FILE)
+            continue
+        yield f"[{table.name}]"
+        for entry in _entries(table.value):
+            yield _line(entry, _origin(table.name, entry, document.get(table.name), environ))
+        yield ""
+
+
+def _line(entry: _Entry, origin: str) -> str:
+    text = f"# {entry.name} is not set" if entry.value is None else f"{entry.name} = {as_toml(entry.value)}"
+    return f"{text:<{_COLUMN}} # {origin}"
+
+
+def _origin(table: str, entry: _Entry, written: object, environ: Mapping[str, str]) -> str:
+    """`file`, `default`, or what in the environment."""
+    key = f"{table}.{entry.name}"
+    variables = {**overrides_in(environ).origins, **_keys_of(environ)}
+    if key in variables:
+        return f"environment, {variables[key]}"
+    if _is_table(written) and {entry.name, f"{entry.name}_file"} & written.keys():
+        return FILE
+    if entry.value == entry.default:
+        return DEFAULT
+    match key:
+        case "realtime.api_key":
+            return f"credential, {KEY_CREDENTIAL}"
+        case "audiocodes.tokens":
+            return f"credential, {TOKENS_CREDENTIAL}"
+        case "admin.socket":
+            return "environment, RUNTIME_DIRECTORY"
+        case _:
+            return DEFAULT
+
+
+def _keys_of(environ: Mapping[str, str]) -> Mapping[str, str]:
+    return {"realtime.api_key": KEY_VARIABLE} if environ.get(KEY_VARIABLE, "").strip() else {}
+
+
+def as_toml(value: object) -> str:
+    """A value as a file would have it, a secret as stars.
+
+    >>> as_toml((Secret("sk-1"), True, Path("a"), 1.5))
+    '["***", true, "a", 1.5]'
+    """
+    match value:
+        case Secret():
+            return '"***"'
+        case Listen():
+            return json.dumps(value.address)
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case _ if _is_array(value):
+            return f"[{', '.join(map(as_toml, value))}]"
+        case _ if attrs.has(type(value)):
+            shown = (f"{each.name} = {as_toml(each.value)}" for each in _entries(value) if each.value is not None)
+            return f"{{ {', '.join(shown)} }}"
+        case _:
+            return json.dumps(str(value), ensure_ascii=False)
+
+
+def _entries(value: object) -> Iterator[_Entry]:
+    kind = type(value)
+    if attrs.has(kind):
+        for field in attrs.fields(kind):
+            yield _Entry(field.name, getattr(value, field.name), field.default)
+
+
+def _is_table(value: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(value, dict)
+
+
+def _is_array(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, tuple | list)
