@@ -129,6 +129,11 @@ def _one_line(words: str) -> str:
     return " ".join(words.split())
 
 
+def slow_turns(report: CallReport, threshold_ms: float) -> tuple[Turn, ...]:
+    """The turns whose answer was heard later than `threshold_ms` after the caller's last sound."""
+    return tuple(turn for turn in report.turns if turn.waited is not None and turn.waited * 1000 > threshold_ms)
+
+
 def to_json(report: CallReport) -> bytes:
     """The report as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"

@@ -42,6 +42,7 @@ class Uplink:
         self._tap: Final = tap
         self._samples: Final = WholeSamples(started.media.bytes_per_sample)
         self._blocks: Final = None if started.block is None else Framer(started.media.bytes_of(started.block))
+        self._most: Final = started.media.bytes_of(started.most)
         self._resampler: Final = Resampler(started.media.rate, model.rate)
         self.is_deaf = False
         self.first_heard: LoopTime | None = None
@@ -87,7 +88,7 @@ class Uplink:
     def convert(self, heard: CallerAudio) -> Sequence[str]:
         """The messages that carry to the model whatever `heard` completes."""
         blocks = [heard.audio] if self._blocks is None else self._blocks.push(heard.audio)
-        return [self._message(block) for block in blocks]
+        return [self._message(piece) for block in blocks for piece in self._pieces(block)]
 
     def last(self) -> Sequence[str]:
         """The message with the part of a block that is left when the caller has gone."""
@@ -103,6 +104,11 @@ class Uplink:
         except trio.WouldBlock:
             self.dropped_bytes += len(heard.audio)
         self.peak_frames = max(self.peak_frames, self._frames_in.statistics().current_buffer_used)
+
+    def _pieces(self, block: bytes) -> Sequence[bytes]:
+        if len(block) <= self._most:
+            return [block]
+        return [block[place : place + self._most] for place in range(0, len(block), self._most)]
 
     def _message(self, audio: bytes) -> str:
         up = audio if self._untouched else self._resampler.push(decode(self._leg, audio))

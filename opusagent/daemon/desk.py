@@ -9,12 +9,12 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from opusagent.audio.media import MediaFormat
+from opusagent.audio.media import Encoding, MediaFormat
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
-from opusagent.call.report import CallReport, to_json
 from opusagent.call.policy import Policy
+from opusagent.call.report import CallReport, slow_turns, to_json
 from opusagent.call.wiring import Exchange, Profile
 from opusagent.daemon.config import AudioCodes
 from opusagent.daemon.generation import Generation
@@ -29,9 +29,12 @@ from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
 from opusagent.platforms.dialect import CallResumed, Dialect
 from opusagent.platforms.twilio import TwilioDialect
 from opusagent.realtime.settings import model_format, session_update
-from opusagent.units import CallId, LoopTime, Ms
+from opusagent.units import HZ_16K, CallId, LoopTime, Ms
 
 log: FilteringBoundLogger = structlog.get_logger()
+
+CHUNKS: Final = MediaFormat(Encoding.PCM16, HZ_16K)
+"""What `[audio]` counts in, whatever a leg's own format."""
 
 
 class Desk:
@@ -112,6 +115,7 @@ class Desk:
             raise
 
     async def _call(self, platform: str, caller: Caller, limits: Limits) -> None:
+        caller = self._measured(caller)
         who, generation = caller.started, self._generation
         call = Conversation(
             call_id=CallId(secrets.token_hex(8)),
@@ -136,12 +140,19 @@ class Desk:
                 call.call_id,
                 caller,
                 self._profile(who.media),
-                Exchange(self._dial_model, generation.recorder, watch=self._observer.on_moment),
+                Exchange(self._dial_model, generation.recorder, generation.hearing, self._observer.on_moment),
                 call.ending,
                 started=call.started,
                 limits=limits,
             )
             await self._file(report)
+
+    def _measured(self, caller: Caller) -> Caller:
+        """The caller with the pieces of audio that the configuration asks for; they are given at 16 kHz and 16 bits."""
+        audio, own = self._config.audio, caller.started.block
+        block = own if audio.chunk_bytes is None else CHUNKS.ms_of(audio.chunk_bytes)
+        most = CHUNKS.ms_of(audio.chunk_bytes_large)
+        return attrs.evolve(caller, started=attrs.evolve(caller.started, block=block, most=most))
 
     def _profile(self, leg: MediaFormat) -> Profile:
         agent, audio = self._config.agent, self._config.realtime.audio
@@ -163,8 +174,19 @@ class Desk:
             turns=report.caller_turns,
             barge_ins=report.barge_ins,
         )
+        self._warn(report)
         await self._generation.recorder.keep_report(report.call_id, report.started, to_json(report))
         self._observer.on_report(report)
+
+    def _warn(self, report: CallReport) -> None:
+        """Tell the operator what `[alerts]` asks for, once a call."""
+        alerts = self._config.alerts
+        slow = slow_turns(report, alerts.latency_ms)
+        if slow:
+            waits = [round(turn.waited * 1000) for turn in slow if turn.waited is not None]
+            log.warning("slow answers", call=report.call_id, turns=len(slow), longest_ms=max(waits))
+        if report.audio.largest_chunk > alerts.chunk_bytes:
+            log.warning("large chunks from the platform", call=report.call_id, bytes=report.audio.largest_chunk)
 
 
 @attrs.frozen

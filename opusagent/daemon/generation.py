@@ -14,9 +14,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import attrs
 import trio
 
+from opusagent.audio.vad.energy import EnergyDetector
+from opusagent.audio.vad.silero import SpeechNet
+from opusagent.call.hearing import Hearing, HearingSettings
 from opusagent.call.recorder import Disk, Recorder
 from opusagent.daemon.config import Config
-from opusagent.daemon.config_tables import Server
+from opusagent.daemon.config_tables import Server, Vad
 from opusagent.daemon.config_values import reason, shown
 from opusagent.errors import ConfigError
 
@@ -29,7 +32,10 @@ FIXED: Final = ("server.listen", "server.reuse_port", "admin.socket")
 
 @attrs.frozen(kw_only=True)
 class Generation:
-    """`trust` is what the model's certificate is held against, `identity` what the port shows, None without TLS."""
+    """`trust` is what the model's certificate is held against, `identity` what the port shows, None without TLS.
+
+    `hearing` is the daemon's own ears, None without them. Somebody has to run its `listen`.
+    """
 
     number: int
     config: Config
@@ -37,6 +43,7 @@ class Generation:
     recorder: Recorder
     trust: ssl.SSLContext | None = None
     identity: ssl.SSLContext | None = None
+    hearing: Hearing | None = None
 
 
 async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> Generation:
@@ -54,7 +61,16 @@ async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> G
         recorder=Recorder(settling.directory, disk),
         trust=settling.trust if urlsplit(url).scheme == "wss" else None,
         identity=settling.identity,
+        hearing=settling.hearing,
     )
+
+
+def hearing_of(vad: Vad) -> Hearing | None:
+    """The ears that `[vad]` asks for. Loads the network's weights, which takes a moment."""
+    if not vad.enabled:
+        return None
+    detector = SpeechNet() if vad.detector == "silero" else EnergyDetector()
+    return Hearing(detector, HearingSettings(vad.threshold, vad.start_frames, vad.stop_frames))
 
 
 def identity_of(server: Server) -> ssl.SSLContext | None:
@@ -109,6 +125,7 @@ class _Settling:
     identity: ssl.SSLContext | None
     trust: ssl.SSLContext
     directory: Path | None
+    hearing: Hearing | None
 
 
 def _prepare(config: Config) -> _Settling:
@@ -124,7 +141,7 @@ def _prepare(config: Config) -> _Settling:
         problems.extend(_unwritable(directory))
     if problems:
         raise ConfigError(problems)
-    return _Settling(identity, ssl.create_default_context(), directory)
+    return _Settling(identity, ssl.create_default_context(), directory, hearing_of(config.vad))
 
 
 def _unwritable(directory: Path) -> Iterator[str]:

@@ -4,6 +4,7 @@ One thing at a time changes what the daemon is: reloads and upgrades wait for ea
 end has. Orders only note what is wanted; `run` is the one task that acts on it.
 """
 
+import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from opusagent.call.hearing import Hearing
 from opusagent.call.recorder import Disk
 from opusagent.daemon.config import Config
 from opusagent.daemon.control import CallOnLine, Status, Verdict
@@ -76,6 +78,8 @@ class Steward:
         self._is_hastened = False
         self._is_alone = False
         self._last_status = ""
+        self._new_ears, self._ears = trio.open_memory_channel[Hearing](math.inf)
+        self._listen_with(generation.hearing)
 
     # -- questions ----------------------------------------------------------------------------------------------
 
@@ -176,10 +180,18 @@ class Steward:
             raise ConfigError(fixed)
         new = await settle(old.number + 1, config, means.backend, means.disk)
         changed = changes(old.config, config)
+        if config.vad == old.config.vad:
+            new = attrs.evolve(new, hearing=old.hearing)  # all calls in one batch
+        else:
+            self._listen_with(new.hearing)
         self.frontage.follow(new)
         self._last_refusal = ()
         log.info("reloaded", generation=new.number, changed=changed)
         return Verdict(generation=new.number, changed=changed)
+
+    def _listen_with(self, hearing: Hearing | None) -> None:
+        if hearing is not None:
+            self._new_ears.send_nowait(hearing)
 
     def _refuse(self, what: str, problems: Sequence[str]) -> Verdict:
         self._last_refusal = tuple(f"{what} refused: {problem}" for problem in problems)
@@ -207,6 +219,7 @@ class Steward:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until drained, and to the end of the last call."""
         async with trio.open_nursery() as connections:
+            connections.start_soon(self._listen)
             async with trio.open_nursery() as doors:
                 door = await doors.start(self._accept, connections)
                 doors.start_soon(self._tick)
@@ -227,6 +240,12 @@ class Steward:
         listeners = self._doorstep.listeners(lambda: self._generation.identity)
         with self._accepting:
             await serve(listeners, self.frontage, connections=connections, task_status=task_status)
+
+    async def _listen(self) -> None:
+        """Every generation's ears, to the end: those of earlier ones sleep when their last call is over."""
+        async with trio.open_nursery() as listening:
+            async for hearing in self._ears:
+                listening.start_soon(hearing.listen)
 
     async def _await_predecessor(self) -> None:
         """A process that still has calls of ours is waited for like a call, for as long as a drain waits."""

@@ -22,8 +22,9 @@ class CallStarted:
     """The platform put a caller through.
 
     `platform_call_id` and `stream_id` are the platform's names: data for the report, never part of a path.
-    `media` is how the caller's audio is written, both ways. `block` is how much of it goes up in one message; None: as
-    it comes. `returns_marks`: whether the platform tells what was played. `lead` is how far it may be ahead of the ear.
+    `media` is how the caller's audio is written, both ways. `block` is how much of it goes up in one message, None: as
+    it comes; `most` is the most. `returns_marks`: whether the platform tells what was played. `lead` is how far it may
+    be ahead of the ear.
     """
 
     platform_call_id: str
@@ -34,6 +35,7 @@ class CallStarted:
     callee: str = ""
     parameters: Mapping[str, str] = attrs.field(factory=dict[str, str])
     block: Ms | None = None
+    most: Ms = Ms(1000)
     returns_marks: bool = True
     lead: Ms = LEAD
 
