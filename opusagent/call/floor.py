@@ -4,19 +4,16 @@ By the default policy every speech does, at once. A policy may wait (`AFTER`), o
 what was interrupted by it should be taken up again. Then an interruption is *suspected* from the first sound until it
 has lasted long enough to be words; the model falls silent meanwhile, or goes on, as the policy says.
 
-The service tells the end of speech only after its silence (`SILENCE`), so a suspicion lasts that much longer.
+The end of speech is known only after some silence (`TurnPolicy.lag`), so a suspicion lasts that much longer: speech
+that ended in time is told in time.
 """
 
 import enum
-from typing import Final
 
 import attrs
 
 from opusagent.call.policy import Doubt, Interrupt, TurnPolicy
 from opusagent.units import LoopTime
-
-SILENCE: Final = 0.5
-"""Seconds by which the service reports the end of speech late (`silence_duration_ms`, its default)."""
 
 
 class Verdict(enum.Enum):
@@ -35,8 +32,7 @@ class Floor:
 
     policy: TurnPolicy
     is_speaking: bool = attrs.field(default=False, init=False)
-    is_turn: bool = attrs.field(default=True, init=False)
-    """Whether the speech that ended last is worth an answer."""
+    _is_turn: bool = attrs.field(default=True, init=False)
     _began: LoopTime = attrs.field(default=LoopTime(0.0), init=False)
     _suspected: LoopTime | None = attrs.field(default=None, init=False)
     _interrupted: bool = attrs.field(default=False, init=False)
@@ -47,16 +43,16 @@ class Floor:
         return self._suspected
 
     def on_started(self, now: LoopTime, *, busy: bool) -> Verdict:
-        """The caller begins to speak; `busy`: the model is being heard, or is about to be."""
+        """The caller begins to speak; `busy`: the model is being heard, or is about to be, and may be interrupted."""
         self.is_speaking, self._began, self._interrupted = True, now, False
-        self.is_turn = True
+        self._is_turn = True
         if not busy:
             return Verdict.NOTHING
         if self.policy.doubt is Doubt.RESUME:
-            self._suspected = LoopTime(now + self.policy.shortest / 1000 + SILENCE)
+            self._suspected = LoopTime(now + self.policy.shortest / 1000 + self.policy.lag)
             return Verdict.HOLD
         if self.policy.interrupt is Interrupt.AFTER and self.policy.after > 0:
-            self._suspected = LoopTime(now + self.policy.after / 1000)
+            self._suspected = LoopTime(now + self.policy.after / 1000 + self.policy.lag)
             return Verdict.NOTHING
         self._interrupted = True
         return Verdict.INTERRUPT
@@ -69,14 +65,19 @@ class Floor:
         return Verdict.INTERRUPT
 
     def on_stopped(self, now: LoopTime) -> Verdict:
-        """The caller has stopped, as the service knows after its silence."""
+        """The caller has stopped, as is known after the silence."""
         self.is_speaking = False
         if self._suspected is not None:
             self._suspected = None
-            self.is_turn = False
+            self._is_turn = False
             return Verdict.RESUME if self.policy.doubt is Doubt.RESUME else Verdict.NOTHING
-        spoken = now - self._began - SILENCE
+        spoken = now - self._began - self.policy.lag
         if self._interrupted and self.policy.doubt is Doubt.GO_ON and spoken < self.policy.shortest / 1000:
-            self.is_turn = False
+            self._is_turn = False
             return Verdict.GO_ON
         return Verdict.NOTHING
+
+    def take_turn(self) -> bool:
+        """Whether the speech that ended last is worth an answer. Whatever comes without speech before it is."""
+        is_turn, self._is_turn = self._is_turn, True
+        return is_turn

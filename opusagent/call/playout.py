@@ -239,12 +239,16 @@ class Playout:
         self._is_on_hold = False
 
     def quiet_at(self, now: LoopTime) -> LoopTime | None:
-        """When everything will have been heard, marks that never come included; None while more may follow."""
-        if self._held or not self._finished:
+        """When everything will have been heard, or was, marks that never come included; None while more must follow.
+
+        What is still held is taken to be sent in time. Where it is not, the time named is too early.
+        """
+        if not self._finished or self._is_on_hold:
             return None
-        position, since = self._anchor
-        end = since + (self._sent - position + self.leg.bytes_per_sample) / self._bytes_per_second
-        return LoopTime(max(now, end + (MARK_PATIENCE if self._marks else 0.0)))
+        position, since = self._anchor if self._clock(now) < self._sent or not self._held else (self._sent, now)
+        end = since + (self.pushed - position + self.leg.bytes_per_sample) / self._bytes_per_second
+        awaits_marks = self._marks or (self._held and self._marks_come_back)
+        return LoopTime(end + (MARK_PATIENCE if awaits_marks else 0.0))
 
     def lose(self, now: LoopTime) -> None:
         """The platform's socket broke: what it had and the caller had not heard is discarded, the rest stays held."""

@@ -27,15 +27,23 @@ class Doubt(enum.Enum):
     GO_ON = "continue"
 
 
+SILENCE: Final = 0.5
+"""Seconds by which the service reports the end of speech late (`silence_duration_ms`, its default)."""
+
+
 @attrs.frozen
 class TurnPolicy:
-    """Barge-in. Speech under `after` does not interrupt (`AFTER`); speech under `shortest` is no turn (`doubt`)."""
+    """Barge-in. Speech under `after` does not interrupt (`AFTER`); speech under `shortest` is no turn (`doubt`).
+
+    `lag` is how much later than it is the end of speech is known, in seconds.
+    """
 
     interrupt: Interrupt = Interrupt.ALWAYS
     after: Ms = Ms(0)
     greeting_interruptible: bool = True
     doubt: Doubt = Doubt.OFF
     shortest: Ms = Ms(400)
+    lag: float = SILENCE
     local: bool = False
     """Our own voice activity detection decides, and the service's is switched off."""
 

@@ -7,9 +7,11 @@ The conversation, seen from the bridge:
     parting     somebody wants the call to end; it ends when the goodbye has been heard, or when that takes too long
 
 In `talking` several things run side by side, each a small machine of its own. The *response gate* knows whether a
-response is being made, and lets at most one be asked for. What the model said is in the *playout*, which outlives the
-response by as long as the caller needs to listen. The *floor* knows whether the caller speaks, and whether that is an
-interruption. *Tool calls* are run once and answered once; *digits* become sequences.
+response is being made, and lets at most one be asked for, and none while the caller speaks. What the model said is in
+the *playout*, which outlives the response by as long as the caller needs to listen. The *floor* knows whether the
+caller speaks, and whether that is an interruption. *Tool calls* are run once and answered once; *digits* become
+sequences, and interrupt as words do. A goodbye may be interrupted too: what the caller says into it is answered, and
+the call ends when the answer has been heard, in the same time.
 
 An interruption has two parts that are independent of each other: whatever is in the playout is cut and the platform
 told to clear, and whatever response is still being generated is muted, because its deltas may arrive for a while. For
@@ -18,15 +20,16 @@ remembers the conversation that took place. With the default policy the service 
 (`interrupt_response`), so we do not send `response.cancel`: it would race and be refused. With a policy that is ours
 (`TurnPolicy.is_ours`) the service neither interrupts nor answers by itself, and we do both.
 
-Every timer is a value: `deadline` says when `on_time` has something to do.
+Every timer is a value: `deadline` says when `on_time` has something to do. After an `EndCall` nothing is decided any
+more: no command follows it, and no deadline.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-import attrs
-
+from opusagent.call.attention import Attention
+from opusagent.call.captions import Captions
 from opusagent.call.commands import (
     AcceptCaller,
     Command,
@@ -34,27 +37,20 @@ from opusagent.call.commands import (
     EndCall,
     FillSilence,
     Note,
-    RunTool,
     TellCaller,
     TellModel,
-    Transfer,
 )
-from opusagent.call.digits import DigitCollector, masked
+from opusagent.call.counts import SessionCounts
+from opusagent.call.errands import Errands
 from opusagent.call.farewell import Farewell
 from opusagent.call.faults import ALREADY_ACTIVE, Faults, code_of
 from opusagent.call.floor import Floor
 from opusagent.call.gate import ResponseGate
-from opusagent.call.moments import (
-    CallerPaused,
-    CallerSpoke,
-    KeysCame,
-    ModelErred,
-    ModelReady,
-    ModelSaid,
-)
+from opusagent.call.keypad import Keypad
+from opusagent.call.moments import CallerPaused, CallerSpoke, ModelErred, ModelReady, ModelSaid
 from opusagent.call.playout import Playout
-from opusagent.call.policy import Interrupt, KeyAction, Policy, TransferTo
-from opusagent.call.tool_calls import ToolCalls
+from opusagent.call.policy import Interrupt, Policy
+from opusagent.call.reasons import End
 from opusagent.call.usage import Tokens, tokens_of
 from opusagent.call.voice import Voice
 from opusagent.platforms.dialect import (
@@ -74,8 +70,7 @@ from opusagent.platforms.dialect import (
     WordsRecognised,
 )
 from opusagent.realtime.events import (
-    ContentPart,
-    ConversationItemCreate,
+    ConversationItemAdded,
     ConversationItemInputAudioTranscriptionCompleted,
     ConversationItemInputAudioTranscriptionDelta,
     ErrorDetail,
@@ -85,6 +80,7 @@ from opusagent.realtime.events import (
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     Item,
+    Response,
     ResponseCreate,
     ResponseCreated,
     ResponseDone,
@@ -103,22 +99,8 @@ from opusagent.units import LoopTime, Ms, ResponseId
 END_OF_TURN: Final = Ms(1000)
 """Silence that ends a turn: twice the service's default `silence_duration_ms` of 500."""
 
-END_CALL: Final = "end_call"
-"""The built-in tool that the session answers itself: what it does is wait."""
-
-
-@attrs.frozen
-class SessionCounts:
-    """What a session counted."""
-
-    turns: int
-    barge_ins: int
-    false_barge_ins: int
-    responses: int
-    tool_calls: int
-    tokens: Tokens
-    model_errors: dict[str, int]
-    unknown: dict[str, int]
+RECHECK: Final = 0.1
+"""Seconds until it is asked again whether everything was heard, where the platform took it later than it should."""
 
 
 class Session:
@@ -131,15 +113,18 @@ class Session:
         self._gate: Final = ResponseGate()
         self._voice: Final = Voice(playout, self._gate, policy.instructions, cancels=policy.turns.is_ours)
         self._floor: Final = Floor(policy.turns)
-        self._tools: Final = ToolCalls()
-        self._digits: Final = DigitCollector(policy.digits)
         self._faults: Final = Faults()
         self._farewell: Final = Farewell(policy.goodbye_seconds, policy.budget)
+        self._attention: Final = Attention(
+            always=policy.turns.interrupt is Interrupt.NEVER,
+            greeting=policy.greeting is not None and not policy.turns.greeting_interruptible,
+        )
+        self._keypad: Final = Keypad(policy, self._voice, self._gate, self._attention, self._farewell)
+        self._errands: Final = Errands(policy, self._voice, self._gate, self._farewell)
+        self._captions: Final = Captions()
         self._ready = False
-        self._deaf = False
-        self._greeting = policy.greeting is not None and not policy.turns.greeting_interruptible
+        self._end: End | None = None
         self._caller_paused: LoopTime | None = None
-        self._words_of = self._words = ""
         self._turns = 0
         self._tokens = Tokens()
         self._unknown: Counter[str] = Counter()
@@ -149,8 +134,9 @@ class Session:
     def on_model(self, event: ServerEvent | UnknownEvent, now: LoopTime) -> Sequence[Command]:
         """What to do about what the model said."""
         if isinstance(event, ResponseOutputAudioDelta):
-            return self._on_audio(event, now)
-        return (*self._decide(event, now), *self._settle(now))
+            began = self._on_audio(event, now)
+            return self._settled(began, now) if began else ()
+        return self._settled(self._decide(event, now), now)
 
     def _decide(self, event: ServerEvent | UnknownEvent, now: LoopTime) -> Sequence[Command]:
         match event:
@@ -159,14 +145,13 @@ class Session:
             case InputAudioBufferSpeechStopped():
                 return self._on_speech_stopped(now)
             case InputAudioBufferCommitted():
-                return self._on_committed()
+                return self._on_committed(now)
             case ResponseCreated():
-                self._voice.on_created(ResponseId(event.response.id))
-                return ()
+                return self._voice.on_created(ResponseId(event.response.id))
             case ResponseOutputItemDone():
-                return self._on_item(event, now)
+                return self._errands.on_item(event.item, ResponseId(event.response_id), now)
             case ResponseDone():
-                return self._on_response_done(event, now)
+                return self._on_response_done(event.response, now)
             case SessionCreated():
                 return (TellModel(self._opening),)
             case SessionUpdated():
@@ -179,7 +164,9 @@ class Session:
                 recognised = WordsRecognised(event.transcript, final=True)
                 return (TellCaller(recognised), Note(CallerSpoke(now, event.transcript)))
             case ConversationItemInputAudioTranscriptionDelta():
-                return self._on_words(event)
+                return self._captions.push(event.item_id, event.delta or "")
+            case ConversationItemAdded():
+                return self._on_added(event.item)
             case UnknownEvent():
                 self._unknown[f"model {event.type}"] += 1
                 return ()
@@ -193,42 +180,45 @@ class Session:
         ready = (AcceptCaller(), Note(ModelReady(now)))
         if self._policy.greeting is None:
             return ready
-        return (*ready, *self._voice.ask(greeting_response(self._policy.instructions, self._policy.greeting)))
+        return (*ready, *self._voice.ask(greeting_response(self._policy.instructions, self._policy.greeting), now))
 
     def _on_audio(self, event: ResponseOutputAudioDelta, now: LoopTime) -> Sequence[Command]:
-        if not self._ready:
+        if not self._ready or self._end is not None:
             # It speaks without instructions, and to nobody: no platform has been told that the call is taken.
             return ()
         began = self._voice.on_audio(event, now, self._caller_paused)
-        if not began:
-            return ()
-        self._caller_paused = None
-        return (*began, *self._settle(now))
+        if began:
+            self._caller_paused = None
+        return began
 
-    def _on_response_done(self, event: ResponseDone, now: LoopTime) -> Sequence[Command]:
-        response = ResponseId(event.response.id)
-        self._tools.on_response_done(response)
-        self._tokens += tokens_of(event.response.usage)
-        commands = [*self._voice.on_done(response), *self._go_on_after_tools()]
-        details = event.response.status_details
-        if event.response.status == "failed" and details is not None and details.error is not None:
+    def _on_response_done(self, done: Response, now: LoopTime) -> Sequence[Command]:
+        response = ResponseId(done.id)
+        if self._voice.is_over(response):
+            return ()
+        self._tokens += tokens_of(done.usage)
+        commands = [*self._errands.on_response_done(done, now), *self._voice.on_done(response, now)]
+        commands += self._errands.go_on(now)
+        details = done.status_details
+        if done.status == "failed" and details is not None and details.error is not None:
             commands += self._on_error(details.error, now)
         return (*commands, *self._spend(now))
 
     def _on_error(self, error: ErrorDetail, now: LoopTime) -> Sequence[Command]:
         end = self._faults.judge(error, configured=self._ready)
         code = code_of(error)
-        if code == ALREADY_ACTIVE:
-            self._gate.on_refused(error.event_id)
         note = Note(ModelErred(now, code, error.message or "", error.param))
-        return (note,) if end is None else (note, EndCall(end))
+        if end is not None:
+            return (note, EndCall(end))
+        if code == ALREADY_ACTIVE:
+            self._gate.on_refused(error.event_id, now)
+            return (note,)
+        return (note, *map(TellModel, self._gate.on_rejected(error.event_id, now)))
 
-    def _on_words(self, event: ConversationItemInputAudioTranscriptionDelta) -> Sequence[Command]:
-        """A piece of a transcript; the platform wants the whole of what may have been said so far."""
-        if event.item_id != self._words_of:
-            self._words_of, self._words = event.item_id, ""
-        self._words += event.delta or ""
-        return (TellCaller(WordsRecognised(self._words, final=False)),) if self._words else ()
+    def _on_added(self, item: Item) -> Sequence[Command]:
+        """Something is in the conversation; perhaps it is ours. What the caller says comes as sound, not as text."""
+        if item.type == "function_call_output" or any(part.type == "input_text" for part in item.content):
+            self._gate.confirm()
+        return ()
 
     # -- the floor -----------------------------------------------------------------------------------------------
 
@@ -236,59 +226,51 @@ class Session:
         """Our own ears heard the caller begin or end to speak; it matters where the policy says that they decide."""
         if not self._policy.turns.local or not self._ready:
             return ()
+        if self._attention.is_deaf and not self._floor.is_speaking:
+            # The model hears silence, and what it does not hear is no turn.
+            return ()
         if speaking:
-            return self._on_speech_started(now)
-        return (TellModel(InputAudioBufferCommit()), *self._on_speech_stopped(now))
+            return self._settled(self._on_speech_started(now), now)
+        return self._settled((TellModel(InputAudioBufferCommit()), *self._on_speech_stopped(now)), now)
 
     def _on_speech_started(self, now: LoopTime) -> Sequence[Command]:
         self._turns += 1
         self._caller_paused = None
-        verdict = self._floor.on_started(now, busy=self._voice.is_busy(now))
-        acts = self._voice.obey(verdict, now)
+        busy = self._voice.is_busy(now) and self._attention.may_interrupt
+        self._gate.hold()
+        acts = self._voice.obey(self._floor.on_started(now, busy=busy), now)
         # The platform is cleared first: the caller's ear is what an interruption is about.
         return (*acts[:1], TellCaller(SpeechSign.STARTED), *acts[1:])
 
     def _on_speech_stopped(self, now: LoopTime) -> Sequence[Command]:
         self._caller_paused = now
+        self._gate.expect(now)
         verdict = self._floor.on_stopped(now)
         return (TellCaller(SpeechSign.STOPPED), Note(CallerPaused(now)), *self._voice.obey(verdict, now))
 
-    def _on_committed(self) -> Sequence[Command]:
+    def _on_committed(self, now: LoopTime) -> Sequence[Command]:
         committed = TellCaller(SpeechSign.COMMITTED)
-        if not self._policy.turns.is_ours or not self._floor.is_turn or self._farewell.is_parting:
+        if not self._policy.turns.is_ours:
             return (committed,)
-        return (committed, *self._voice.ask(ResponseCreate()))
+        if not self._floor.take_turn():
+            return (committed, *map(TellModel, self._gate.release(now)))
+        return (committed, *map(TellModel, self._gate.answer(ResponseCreate(), now)))
 
     # -- tools, money, and the end ---------------------------------------------------------------------------------
 
-    def _on_item(self, event: ResponseOutputItemDone, now: LoopTime) -> Sequence[Command]:
-        call = self._tools.on_item(event, now)
-        if call is None:
-            return ()
-        if call.name != END_CALL:
-            return (RunTool(call),)
-        # Whoever says goodbye and hangs up in one breath has said it; else the model is asked for it.
-        self.part(now)
-        said = self._voice.has_spoken(ResponseId(event.response_id))
-        return tuple(map(TellModel, self._tools.on_result(call.call_id, '{"ok": true}', wants_answer=not said)))
-
     def on_tool_result(self, call_id: str, output: str, now: LoopTime) -> Sequence[Command]:
         """What came of a tool call: a result or a failure, told to the model in the same way."""
-        outputs = map(TellModel, self._tools.on_result(call_id, output))
-        return (*outputs, *self._go_on_after_tools(), *self._settle(now))
+        return self._settled(self._errands.on_result(call_id, output, now), now)
 
     def part(self, now: LoopTime) -> None:
         """End the call as soon as what is being said has been heard, or after `goodbye_seconds`."""
         self._farewell.begin(now)
 
-    def _go_on_after_tools(self) -> Sequence[Command]:
-        return self._voice.ask(ResponseCreate()) if self._tools.take_finished() else ()
-
     def _spend(self, now: LoopTime) -> Sequence[Command]:
         if not self._farewell.is_money_spent(self._tokens):
             return ()
         self.part(now)
-        return self._voice.ask_with(self._policy.winding_down)
+        return self._voice.ask_with(self._policy.winding_down, now)
 
     # -- the caller's events ---------------------------------------------------------------------------------------
 
@@ -297,9 +279,9 @@ class Session:
         match event:
             case MarkReached():
                 self.playout.on_mark(event.name, now)
-                return self._settle(now)
+                return self._settled((), now)
             case KeysPressed():
-                return self._on_keys(event.digits, now)
+                return self._settled(self._keypad.press(event.digits, now), now)
             case Unknown():
                 self._unknown[f"caller {event.kind}"] += 1
                 return ()
@@ -316,71 +298,62 @@ class Session:
 
     def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
         """The platform is back after `gap` seconds."""
-        return self._voice.on_line_back(gap, now)
-
-    def _on_keys(self, digits: str, now: LoopTime) -> Sequence[Command]:
-        shown = Note(KeysCame(now, masked(digits, mask=self._policy.mask_digits)))
-        return (shown, *(command for keys in self._digits.push(digits, now) for command in self._dialled(keys, now)))
-
-    def _dialled(self, keys: str, now: LoopTime) -> Sequence[Command]:
-        """A key or a sequence is complete: it does what it is bound to, or the model is told."""
-        match self._policy.keys.get(keys):
-            case TransferTo() as transfer:
-                return (Transfer(transfer.target),)
-            case KeyAction.HANG_UP:
-                self.part(now)
-                return self._settle(now)
-            case KeyAction.IGNORE:
-                return ()
-            case None:
-                said = ContentPart(type="input_text", text=f"[The caller pressed these telephone keys: {keys}]")
-                item = Item(type="message", role="user", content=(said,))
-                return (TellModel(ConversationItemCreate(item=item)), *self._voice.ask(ResponseCreate()))
+        return self._settled(self._voice.on_line_back(gap, now), now)
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     def deadline(self, now: LoopTime) -> LoopTime | None:
         """When `on_time` has something to do, None if only events can change anything."""
-        filler = self._tools.filler_due(self._policy.filler_seconds) if self._policy.filler else None
-        quiet = self.playout.quiet_at(now) if self._farewell.is_parting or self._deaf else None
-        # What is quiet already is not waited for: then it is the model that is waited for, which is an event.
-        later = quiet if quiet is not None and quiet > now else None
-        times = (self._floor.deadline, self._digits.deadline, filler, self._farewell.deadline, later)
+        if self._end is not None:
+            return None
+        own = (self._floor.deadline, self._keypad.deadline, self._gate.deadline, self._farewell.deadline)
+        times = (*own, self._errands.filler_due(now), self._settles_at(now))
         return min((time for time in times if time is not None), default=None)
 
     def on_time(self, now: LoopTime) -> Sequence[Command]:
         """A deadline has come."""
-        dialled = [command for keys in self._digits.on_time(now) for command in self._dialled(keys, now)]
-        return (*self._voice.obey(self._floor.on_time(now), now), *dialled, *self._fill(now), *self._settle(now))
+        interrupted = self._voice.obey(self._floor.on_time(now), now)
+        asked = tuple(map(TellModel, self._gate.on_time(now)))
+        told = (*self._keypad.on_time(now), *self._errands.on_time(now))
+        return self._settled((*interrupted, *asked, *told), now)
 
-    def _fill(self, now: LoopTime) -> Sequence[Command]:
-        due = self._tools.filler_due(self._policy.filler_seconds)
-        if self._policy.filler is None or due is None or now < due:
+    def _settled(self, commands: Sequence[Command], now: LoopTime) -> Sequence[Command]:
+        """`commands`, and what follows from how things stand then: whether the model may listen, and perhaps the end.
+
+        Nothing follows the end.
+        """
+        if self._end is not None:
             return ()
-        self._tools.fill()
-        return self._voice.ask_with(self._policy.filler)
+        follow = (*commands, *self._end_if_parted(now), *self._listen_or_not(now))
+        for place, command in enumerate(follow):
+            if isinstance(command, EndCall):
+                self._end = command.end
+                return follow[: place + 1]
+        return follow
 
-    def _settle(self, now: LoopTime) -> Sequence[Command]:
-        """What follows from how things stand: the end of a call that is parting, and whether the model may listen."""
-        return (*self._end_if_parted(now), *self._listen_or_not(now))
+    def _settles_at(self, now: LoopTime) -> LoopTime | None:
+        """When everything will have been heard, if that is what a farewell or a deaf model waits for."""
+        awaited = self._farewell.is_parting and self._has_said_all
+        if not awaited and (not self._attention.is_deaf or self._gate.is_busy):
+            return None
+        if self.playout.is_quiet(now):
+            return now
+        quiet = self.playout.quiet_at(now)
+        return None if quiet is None else quiet if quiet > now else LoopTime(now + RECHECK)
+
+    @property
+    def _has_said_all(self) -> bool:
+        return self._gate.is_free and not self._gate.is_held and not self._errands.is_busy
 
     def _end_if_parted(self, now: LoopTime) -> Sequence[Command]:
-        heard = self._gate.is_free and not self._tools.is_busy and self.playout.is_quiet(now)
-        end = self._farewell.end(now, heard=heard)
+        end = self._farewell.end(now, heard=self._has_said_all and self.playout.is_quiet(now))
         return () if end is None else (EndCall(end),)
 
     def _listen_or_not(self, now: LoopTime) -> Sequence[Command]:
-        never = self._policy.turns.interrupt is Interrupt.NEVER
-        if not never and not self._greeting and not self._deaf:
+        if self._attention.may_interrupt:
             return ()
-        busy = not self.playout.is_quiet(now) or not self._gate.is_free
-        if not busy and self._voice.responses:
-            self._greeting = False
-        deaf = busy and (never or self._greeting)
-        if deaf == self._deaf:
-            return ()
-        self._deaf = deaf
-        return (Deafen(deaf),)
+        deaf = self._attention.change(busy=self._voice.is_busy(now), answered=self._voice.responses > 0)
+        return () if deaf is None else (Deafen(deaf),)
 
     def statistics(self) -> SessionCounts:
         """What was counted so far."""
@@ -389,7 +362,7 @@ class Session:
             barge_ins=self._voice.barge_ins,
             false_barge_ins=self._voice.false_barge_ins,
             responses=self._voice.responses,
-            tool_calls=self._tools.made,
+            tool_calls=self._errands.made,
             tokens=self._tokens,
             model_errors=dict(self._faults.counts),
             unknown=dict(self._unknown),

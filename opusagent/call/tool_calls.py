@@ -7,7 +7,7 @@ Results of calls that nobody made, or a second result, change nothing.
 
 import attrs
 
-from opusagent.realtime.events import ConversationItemCreate, Item, ResponseOutputItemDone
+from opusagent.realtime.events import ConversationItemCreate, Item
 from opusagent.units import LoopTime, ResponseId
 
 
@@ -45,15 +45,16 @@ class ToolCalls:
         """Whether any round is not finished."""
         return bool(self._rounds)
 
-    def on_item(self, event: ResponseOutputItemDone, now: LoopTime) -> ToolCall | None:
-        """The call in `event`, if it is a whole one that was not seen before. Interrupted calls may be half JSON."""
-        item = event.item
+    def on_item(self, item: Item, response: ResponseId, now: LoopTime, *, is_over: bool = False) -> ToolCall | None:
+        """The call in `item`, if it is a whole one that was not seen before. Interrupted calls may be half JSON.
+
+        `is_over`: the response has ended already.
+        """
         if item.type != "function_call" or item.status not in {None, "completed"}:
             return None
         if item.call_id is None or item.name is None or item.call_id in self._round_of:
             return None
-        response = ResponseId(event.response_id)
-        self._rounds.setdefault(response, Round(now)).open.add(item.call_id)
+        self._rounds.setdefault(response, Round(now, is_done=is_over)).open.add(item.call_id)
         self._round_of[item.call_id] = response
         self.made += 1
         return ToolCall(item.call_id, item.name, item.arguments or "")
@@ -67,10 +68,11 @@ class ToolCalls:
         round_.wants_answer |= wants_answer
         return [ConversationItemCreate(item=Item(type="function_call_output", call_id=call_id, output=output))]
 
-    def on_response_done(self, response: ResponseId) -> None:
-        """The response that made calls is over."""
+    def on_response_done(self, response: ResponseId, *, wants_answer: bool = False) -> None:
+        """The response that made calls is over. `wants_answer`: something has to be said, whatever the calls give."""
         if response in self._rounds:
             self._rounds[response].is_done = True
+            self._rounds[response].wants_answer |= wants_answer
 
     def take_finished(self) -> bool:
         """Whether a round has been answered to the end since this was last asked, and wants the model to go on."""
@@ -78,10 +80,10 @@ class ToolCalls:
         rounds = [self._rounds.pop(name) for name in finished]
         return any(round_.wants_answer for round_ in rounds)
 
-    def filler_due(self, after: float) -> LoopTime | None:
-        """When the caller has waited `after` seconds for a call and nothing was said about it."""
+    def filler_due(self, after: float, quiet: LoopTime) -> LoopTime | None:
+        """When the caller has waited `after` seconds for a call in silence, which began at `quiet`, if they wait."""
         waiting = [round_.began for round_ in self._rounds.values() if round_.open and not round_.is_filled]
-        return LoopTime(min(waiting) + after) if waiting else None
+        return LoopTime(max(min(waiting), quiet) + after) if waiting else None
 
     def fill(self) -> None:
         """Something is being said about the waiting."""

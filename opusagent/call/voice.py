@@ -1,10 +1,12 @@
 """The model's voice: what it says, what of it is heard, and what becomes of it when the caller speaks.
 
-A response is *silent* until its first audio comes, and *muted* once it was interrupted: the service goes on sending a
-little of what it had generated. What was said lies in the playout, which outlives the response; so an interruption cuts
-the playout whether or not a response is still being made.
+A response is *silent* until its first audio comes, then *speaking*; *muted* once it was interrupted, because the
+service goes on sending a little of what it had generated; and *over* when it is done, after which it says no more,
+whatever still comes in its name. What was said lies in the playout, which outlives the response; so an interruption
+cuts the playout whether or not a response is still being made.
 """
 
+import enum
 from collections.abc import Sequence
 from typing import Final, assert_never
 
@@ -28,6 +30,15 @@ HELD_SECONDS: Final = 5.0
 GO_ON: Final = "You were interrupted by a noise, not by words. Go on where the caller stopped hearing you."
 
 
+class Speech(enum.Enum):
+    """How far a response has come."""
+
+    SILENT = "silent"
+    SPEAKING = "speaking"
+    MUTED = "muted"
+    OVER = "over"
+
+
 class Voice:
     """What the model says in one call. `cancels`: the service does not cancel by itself, so we do."""
 
@@ -36,58 +47,81 @@ class Voice:
         self._gate: Final = gate
         self._instructions: Final = instructions
         self._cancels: Final = cancels
-        self._muted: set[ResponseId] = set()
-        self._silent: set[ResponseId] = set()
-        self._spoken: set[ResponseId] = set()
-        self.responses = self.barge_ins = self.false_barge_ins = 0
+        self._responses: Final[dict[ResponseId, Speech]] = {}
+        self.barge_ins = self.false_barge_ins = 0
+
+    @property
+    def responses(self) -> int:
+        """How many there were."""
+        return len(self._responses)
 
     # -- speaking ------------------------------------------------------------------------------------------------
 
-    def on_created(self, response: ResponseId) -> None:
-        """A response begins."""
-        self._gate.on_created(response)
-        self._silent.add(response)
-        self.responses += 1
+    def on_created(self, response: ResponseId) -> Sequence[Command]:
+        """A response begins, unless it is known already. One that was interrupted before it began is cancelled."""
+        if response in self._responses:
+            return ()
+        is_wanted = self._gate.on_created(response)
+        self._responses[response] = Speech.SILENT if is_wanted else Speech.MUTED
+        return () if is_wanted else (cancellation(response),)
 
     def on_audio(self, event: ResponseOutputAudioDelta, now: LoopTime, paused: LoopTime | None) -> Sequence[Command]:
         """Some of its sound. The first of a response is a moment; `paused`: when the caller it answers stopped."""
         response = ResponseId(event.response_id)
-        if response in self._muted:
-            return ()
+        # A response whose beginning was not told begins with its sound.
+        began = self.on_created(response)
+        speech = self._responses[response]
+        if speech in {Speech.MUTED, Speech.OVER}:
+            return began
         position = self.playout.pushed
         self.playout.push(ItemId(event.item_id), event.content_index, event.delta)
-        if response not in self._silent:
-            return ()
-        self._silent.discard(response)
-        self._spoken.add(response)
-        return (Note(AnswerBegan(now, None if paused is None else now - paused, position)),)
+        if speech is Speech.SPEAKING:
+            return began
+        self._responses[response] = Speech.SPEAKING
+        return (*began, Note(AnswerBegan(now, None if paused is None else now - paused, position)))
 
-    def on_done(self, response: ResponseId) -> Sequence[Command]:
+    def on_done(self, response: ResponseId, now: LoopTime) -> Sequence[Command]:
         """It is over; a wish that waited for that has its turn."""
-        if response not in self._muted:
+        # The end of one response is no pause in another, which may have begun meanwhile.
+        if self._gate.active in {None, response} and not self.is_over(response):
             self.playout.finish()
-        self._muted.discard(response)
-        self._silent.discard(response)
-        return tuple(map(TellModel, self._gate.on_done(response)))
+        self._responses[response] = Speech.OVER
+        return tuple(map(TellModel, self._gate.on_done(response, now)))
 
     def has_spoken(self, response: ResponseId) -> bool:
-        """Whether the response had any sound."""
-        return response in self._spoken
+        """Whether the response, which is not over, had any sound that was not interrupted."""
+        return self._responses.get(response) is Speech.SPEAKING
 
-    def ask(self, wish: ResponseCreate) -> Sequence[Command]:
+    def is_muted(self, response: ResponseId) -> bool:
+        """Whether the response, which is not over, was interrupted."""
+        return self._responses.get(response) is Speech.MUTED
+
+    def is_over(self, response: ResponseId) -> bool:
+        """Whether the response is done."""
+        return self._responses.get(response) is Speech.OVER
+
+    def ask(self, wish: ResponseCreate, now: LoopTime) -> Sequence[Command]:
         """Have the model say something, as soon as it may."""
-        return tuple(map(TellModel, self._gate.ask(wish)))
+        return tuple(map(TellModel, self._gate.ask(wish, now)))
 
-    def ask_with(self, words: str) -> Sequence[Command]:
-        """The same, with words of our own. A response's instructions replace the session's, so they are repeated."""
+    def ask_with(self, words: str, now: LoopTime) -> Sequence[Command]:
+        """The same, with words of our own."""
+        return self.ask(self._with(words), now)
+
+    def fill(self, words: str, now: LoopTime) -> Sequence[Command]:
+        """Have the model say `words` now, or not at all."""
+        return tuple(map(TellModel, self._gate.ask_in_passing(self._with(words), now)))
+
+    def _with(self, words: str) -> ResponseCreate:
+        # A response's instructions replace the session's, so they are repeated.
         instructions = f"{self._instructions}\n\n{words}" if self._instructions else words
-        return self.ask(ResponseCreate(response=ResponseOptions(instructions=instructions)))
+        return ResponseCreate(response=ResponseOptions(instructions=instructions))
 
     # -- falling silent ------------------------------------------------------------------------------------------
 
     def is_busy(self, now: LoopTime) -> bool:
         """Whether the caller hears the model, or is about to."""
-        return not self.playout.is_quiet(now) or self._gate.active is not None
+        return not self.playout.is_quiet(now) or self._gate.is_busy
 
     def obey(self, verdict: Verdict, now: LoopTime) -> Sequence[Command]:
         """Do what the floor demands."""
@@ -98,32 +132,33 @@ class Voice:
                 self.playout.hold(now)
                 return (ClearCaller(now),)
             case Verdict.INTERRUPT:
-                return self._interrupt(now)
+                return self.interrupt(now, cancels=self._cancels)
             case Verdict.RESUME:
                 self.false_barge_ins += 1
                 self.playout.release()
                 return ()
             case Verdict.GO_ON:
                 self.false_barge_ins += 1
-                return self.ask_with(GO_ON)
+                return self.ask_with(GO_ON, now)
         assert_never(verdict)
+
+    def interrupt(self, now: LoopTime, *, cancels: bool) -> Sequence[Command]:
+        """Fall silent, and forget what was not heard. `cancels`: the service does not end its response by itself."""
+        active = self._gate.active
+        cancel = (cancellation(active),) if active is not None and cancels and not self.is_muted(active) else ()
+        self._gate.revoke()
+        if self.playout.is_quiet(now):
+            self._mute()
+            self.playout.release()  # what was held back in doubt may have been nothing yet
+            return cancel
+        self.barge_ins += 1
+        return (ClearCaller(now), *cancel, *self._cut(now))
 
     def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
         """The platform is back after `gap` seconds. What waited is still worth hearing, or too old and discarded."""
         if gap <= HELD_SECONDS or self.playout.is_quiet(now):
             return ()
         return self._cut(now)
-
-    def _interrupt(self, now: LoopTime) -> Sequence[Command]:
-        active = self._gate.active
-        cancel: Sequence[Command] = ()
-        if active is not None and self._cancels:
-            cancel = (TellModel(ResponseCancel(response_id=active)),)
-        if self.playout.is_quiet(now):
-            self._mute()
-            return cancel
-        self.barge_ins += 1
-        return (ClearCaller(now), *cancel, *self._cut(now))
 
     def _cut(self, now: LoopTime) -> Sequence[Command]:
         self._mute()
@@ -132,7 +167,12 @@ class Voice:
 
     def _mute(self) -> None:
         if self._gate.active is not None:
-            self._muted.add(self._gate.active)
+            self._responses[self._gate.active] = Speech.MUTED
+
+
+def cancellation(response: ResponseId) -> TellModel:
+    """What ends a response at the service."""
+    return TellModel(ResponseCancel(response_id=response))
 
 
 def truncation(cut: Cut) -> TellModel:

@@ -156,6 +156,7 @@ class Call:
         self._watch: Final = exchange.watch
         self._story: list[Happening] = []
         self._turns: Final = TurnLog()
+        self._alarm: LoopTime | None = None
         self._answer_at: int | None = None
         self._ready_after: float | None = None
         self._unreadable = 0
@@ -219,12 +220,13 @@ class Call:
         self.downlink.ring()
 
     def deadline(self) -> LoopTime | None:
-        """When the session has something to do without an event."""
-        return self.session.deadline(LoopTime(trio.current_time()))
+        """When the session has something to do without an event: what the timer waits for from now on."""
+        self._alarm = self.session.deadline(LoopTime(trio.current_time()))
+        return self._alarm
 
     def _perform(self, commands: Sequence[Command]) -> None:
-        # Whatever happened may have moved the session's deadline; what happens without a command has not.
-        if commands:
+        # Whatever happened may have moved the session's deadline, whether or not it has led to a command.
+        if self.session.deadline(LoopTime(trio.current_time())) != self._alarm:
             self.timer.ring()
         for command in commands:
             match command:
