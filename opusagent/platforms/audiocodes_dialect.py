@@ -167,7 +167,12 @@ class AudioCodesDialect:
     # -- what we say ---------------------------------------------------------------------------------------------
 
     def accept(self) -> list[str]:
-        """`session.accepted`, and what was owed to a platform that began its user stream before it."""
+        """`session.accepted`, and what was owed to a platform that began its user stream before it.
+
+        Nothing if the call is over: a model may get ready just after the caller has left.
+        """
+        if self._standing in {Standing.LEAVING, Standing.OVER}:
+            return []
         self._standing = Standing.ACCEPTED
         owed, self._owed = self._owed, []
         return [render(SessionAccepted(mediaFormat=self._format)), *map(render, owed)]

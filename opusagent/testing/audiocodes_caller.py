@@ -143,7 +143,7 @@ class ScriptedAudioCodesCaller(ScriptedCaller[FromBridge, PlayQueue]):
 
     async def accepted(self) -> None:
         """Wait until the bridge has taken the call on this socket. Raises `PeerGone` if the line ends before."""
-        await self._until(lambda: NEVER if self.rules.standing is Standing.OFFERED else NOW)
+        await self._until(lambda: NOW if self.rules.standing is Standing.ACCEPTED else NEVER)
 
     async def press(self, keys: str, *, name: str = "DTMF") -> None:
         """Press keys, sent as one sequence. Raises `PeerGone` if there is no line."""
@@ -218,6 +218,7 @@ class ScriptedAudioCodesCaller(ScriptedCaller[FromBridge, PlayQueue]):
         with self._patience:
             await self._listen()
         if self._patience.cancelled_caught:
+            await self._socket.close()
             self._end(NORMAL_CLOSURE)
 
     async def _heed(self) -> None:
@@ -324,7 +325,7 @@ class ScriptedAudioCodesCaller(ScriptedCaller[FromBridge, PlayQueue]):
                 for activity in message.activities:
                     self._heed_activity(activity)
             case SessionError():
-                self._wait_for_close()
+                self._patience.deadline = trio.current_time()  # the platform disconnects, and closes at once
             case _:
                 pass
 

@@ -142,7 +142,7 @@ def test_a_user_stream_that_ends_in_half_a_sample_does_not_shift_the_next_one() 
 
     async def script(stage: AudioCodesStage) -> None:
         model = await stage.answered()
-        await stage.caller.silence(Ms(30))
+        await stage.caller.silence(Ms(10))
         await stage.caller.pause()
         await stage.caller.go_on()
         heard = len(model.audio)

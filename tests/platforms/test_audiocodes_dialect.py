@@ -298,6 +298,13 @@ def test_the_end_has_the_platforms_reason(end: SessionEnd, reason: str) -> None:
     assert (dialect.hang_up("done"), dialect.notify(SpeechSign.STARTED)) == ([], [])
 
 
+def test_a_caller_who_left_before_the_call_was_taken_is_not_taken() -> None:
+    """The model gets ready all the same; nothing is said to a platform that has said the end."""
+    dialect = offered()
+    parse(dialect, SessionEnd(conversationId=ID))
+    assert (dialect.accept(), dialect.hang_up("done")) == ([], [])
+
+
 def test_messages_of_other_kinds_are_unknown() -> None:
     text = json.dumps({"type": "playStream.mark.reached", "conversationId": ID})
     assert listening().parse(text) == Unknown("playStream.mark.reached")
