@@ -29,6 +29,7 @@ from opusagent.daemon.config_tables import (
     Twilio,
     Vad,
 )
+from opusagent.daemon.config_tools import ToolReader
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     BackendUrl,
@@ -173,7 +174,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str) -> Config:
 def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Config:
     if not document:
         raise ConfigError([f"the configuration is empty: {_NO_PLATFORM}"])
-    reader = TableReader(document, _TABLES, overrides_in(environ))
+    reader = TableReader(document, _TABLES, overrides_in(environ), ("tools",))
     server = reader.read("server", Server)
     realtime = _realtime(reader, environ)
     twilio = reader.read_if_there("twilio", Twilio)
@@ -184,6 +185,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     admin = _admin(reader, environ)
     audio = reader.read("audio", Audio)
     vad, quality, alerts = reader.read("vad", Vad), reader.read("quality", Quality), reader.read("alerts", Alerts)
+    tools = ToolReader(reader).read()
     problems = [
         *reader.problems,
         *_certificate_problems(server, reader.faulty),
@@ -192,7 +194,9 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     ]
     if problems:
         raise ConfigError(problems)
-    return Config(server, realtime, twilio, audiocodes, agent, recording, limits, admin, audio, vad, quality, alerts)
+    return Config(
+        server, realtime, twilio, audiocodes, agent, recording, limits, admin, audio, vad, quality, alerts, tools
+    )
 
 
 def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:

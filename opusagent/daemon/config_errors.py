@@ -7,7 +7,7 @@ import difflib
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Final, Literal, TypeGuard, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
@@ -43,11 +43,16 @@ class TableReader:
     _document: Mapping[str, object]
     _known: Mapping[str, type[attrs.AttrsInstance]]
     _overrides: Overrides = attrs.field(factory=lambda: Overrides({}, {}))
+    _arrays: Collection[str] = ()
+    """The names of arrays of tables, which `entries` hands out."""
     problems: list[str] = attrs.field(factory=list[str], init=False)
     faulty: set[str] = attrs.field(factory=set[str], init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.problems.extend(self._unknown_name(name) for name in self._document if name not in self._known)
+        self.problems.extend(self._unknown_name(name) for name in self._document if name not in self._names())
+
+    def _names(self) -> list[str]:
+        return [*self._known, *self._arrays]
 
     def read(self, name: str, kind: type[_T]) -> _T:
         """The table called `name`, as far as it is right; all defaults if the document has none."""
@@ -56,12 +61,24 @@ class TableReader:
             self.problems.append(f"`{name}` must be a table, not {shown(table)}, at the top level")
             self.faulty.update(f"{name}.{key}" for key in _keys(self._known[name]))
             return _CONVERTER.structure({}, kind)
-        table = {**_without(table, ()), **self._overrides.tables.get(name, {})}
+        return self.read_entry(name, {**_without(table, ()), **self._overrides.tables.get(name, {})}, kind)
+
+    def read_entry(self, place: str, table: object, kind: type[_T]) -> _T:
+        """`table`, which stands at `place`, as far as it is right."""
         try:
             return _CONVERTER.structure(table, kind)
         except ClassValidationError as errors:
-            wrong = self._account(name, errors)
+            wrong = self._account(place, kind, errors)
         return _CONVERTER.structure(_without(table, wrong), kind)
+
+    def entries(self, name: str) -> list[tuple[str, Mapping[str, object]]]:
+        """Each table of the array of tables called `name`, with its place; none if the document has none."""
+        array = self._document.get(name, [])
+        if not _is_array_of_tables(array):
+            what = "an array of something else" if isinstance(array, list) else shown(array)
+            self.problems.append(f"`{name}` must be tables, each begun by [[{name}]], not {what}, at the top level")
+            return []
+        return [(f"{name}[{place}]", table) for place, table in enumerate(array)]
 
     def read_if_there(self, name: str, kind: type[_T]) -> _T | None:
         """The table called `name`; None if the document has none. What the environment says of it must be right."""
@@ -74,7 +91,7 @@ class TableReader:
         variable = self._overrides.origins.get(place)
         return place if variable is None else f"the environment's {variable}, which stands for {place}"
 
-    def _account(self, table: str, errors: ClassValidationError) -> set[str]:
+    def _account(self, table: str, kind: type[object], errors: ClassValidationError) -> set[str]:
         """Puts down all that is wrong with a table and returns the keys to blame."""
         of_keys, of_table = errors.group_exceptions()
         wrong = {note.name for _, note in of_keys}
@@ -83,7 +100,7 @@ class TableReader:
         for error in of_table:
             if not isinstance(error, ForbiddenExtraKeysError):
                 raise error
-            self.problems.extend(self._unknown_key(key, table) for key in sorted(error.extra_fields))
+            self.problems.extend(self._unknown_key(key, table, kind) for key in sorted(error.extra_fields))
             wrong |= error.extra_fields
         return wrong
 
@@ -91,12 +108,12 @@ class TableReader:
         if not _is_table(self._document[name]) and (home := self._home_of(name)):
             return f"unknown key `{_as_key(name)}` at the top level: it belongs under {home}"
         kind = "table" if _is_table(self._document[name]) else "key"
-        return f"unknown {kind} `{_as_key(name)}`{_suggestion(name, self._known)} at the top level"
+        return f"unknown {kind} `{_as_key(name)}`{_suggestion(name, self._names())} at the top level"
 
-    def _unknown_key(self, key: str, table: str) -> str:
+    def _unknown_key(self, key: str, table: str, kind: type[object]) -> str:
         if home := self._home_of(key):
             return f"unknown key `{_as_key(key)}` at {table}: it belongs under {home}"
-        return f"unknown key `{_as_key(key)}`{_suggestion(key, _keys(self._known[table]))} at {table}"
+        return f"unknown key `{_as_key(key)}`{_suggestion(key, _keys(kind))} at {table}"
 
     def _home_of(self, key: str) -> str:
         return " or ".join(f"[{table}]" for table, kind in self._known.items() if key in _keys(kind))
@@ -117,12 +134,16 @@ def _as_key(name: str) -> str:
     return shown(name)[1:-1]
 
 
-def _keys(kind: type[attrs.AttrsInstance]) -> list[str]:
-    return [field.name for field in attrs.fields(kind)]
+def _keys(kind: type[object]) -> list[str]:
+    return [field.name for field in attrs.fields(kind)] if attrs.has(kind) else []
 
 
 def _is_table(value: object) -> bool:
     return isinstance(value, dict)
+
+
+def _is_array_of_tables(value: object) -> TypeGuard[list[Mapping[str, object]]]:
+    return isinstance(value, list) and all(map(_is_table, _CONVERTER.structure(value, list[object])))
 
 
 def _without(table: object, keys: Collection[str]) -> dict[str, object]:

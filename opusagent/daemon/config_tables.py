@@ -14,6 +14,7 @@ from opusagent.daemon.config_values import (
     between,
 )
 from opusagent.secret import Secret
+from opusagent.tools.declared import Declared
 
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
 
@@ -170,7 +171,7 @@ class Admin:
 
 @attrs.frozen
 class Config:
-    """All of it."""
+    """All of it. `tools` are what the model may call, in the order in which it is told of them."""
 
     server: Server = Server()
     realtime: Realtime = Realtime()
@@ -184,3 +185,4 @@ class Config:
     vad: Vad = Vad()
     quality: Quality = Quality()
     alerts: Alerts = Alerts()
+    tools: tuple[Declared, ...] = ()

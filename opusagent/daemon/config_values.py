@@ -98,6 +98,28 @@ def backend_url(text: str) -> str:
     return text
 
 
+def webhook_url(text: str) -> str:
+    """An https address; on this machine http will do."""
+    parts = _split_url(text, ("http", "https"), '"https://hooks.example.net/remind"')
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise WrongValue(f"must be https for another machine, not {shown(text)}")
+    return text
+
+
+def service_url(text: str) -> str:
+    """An https address that the model's service dials."""
+    if _split_url(text, ("http", "https"), '"https://mcp.example.net/"').scheme != "https":
+        raise WrongValue(f"must be https, not {shown(text)}")
+    return text
+
+
+def tool_name(text: str) -> str:
+    """What the model calls a tool (OpenAI function calling: letters, digits, `_` and `-`, at most 64)."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise WrongValue(f"must be 1 to 64 letters, digits, _ and -, not {shown(text)}")
+    return text
+
+
 def path_on_this_server(text: str) -> str:
     """The path of a URL, other than those that the daemon itself answers."""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text):
