@@ -15,7 +15,7 @@ from opusagent.call.bell import Bell
 from opusagent.call.ending import Ending
 from opusagent.call.playout import Batch, Playout
 from opusagent.call.reasons import CALLER_LEG, MODEL_LEG
-from opusagent.call.recorder import Tape
+from opusagent.call.tape import Witness
 from opusagent.errors import RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.dialect import Dialect
@@ -30,7 +30,7 @@ GARBAGE_LIMIT: Final = 20
 class Downlink:
     """One call's way down: the playout, the control messages before it, and the bell that wakes the sender."""
 
-    def __init__(self, playout: Playout, dialect: Dialect, tape: Tape, on_batch: Callable[[Batch], None]) -> None:
+    def __init__(self, playout: Playout, dialect: Dialect, tape: Witness, on_batch: Callable[[Batch], None]) -> None:
         self.playout: Final = playout
         self._on_batch: Final = on_batch
         self._dialect: Final = dialect

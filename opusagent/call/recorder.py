@@ -1,54 +1,39 @@
-"""The tape of a call: stereo WAV, caller left, model right, playable at every moment, also after `kill -9`.
+"""Recordings: WAV files that are playable at every moment of their call, also after `kill -9`.
 
-Both channels lie on one time line that begins when the tape is opened. The caller's audio is placed by the platform's
-media time, so that a gap on the line is a gap on the tape. The model's audio is placed at the time at which the caller
-hears it, and what a barge-in discarded is not on the tape. Audio is handed to the platform a little before it is
-heard, so the last `HOLD` is kept in memory, where a cut can still reach it, and everything older is appended to the
-file. Each append is followed by a rewrite of the header: at most `HOLD` and one `INTERVAL` are lost with the process.
+A pen takes from the tape what is old enough, appends it, and rewrites the header: at most the tape's `HOLD` and one
+`INTERVAL` are lost with the process. All disk work is somebody else's: a `Disk` runs it away from the event loop, and
+whatever a disk does, the call never waits for it.
 
-A caller's line that stalls delivers everything later and at once, with the media time at which it was said. Its place
-on the tape is kept free for `LATE`, so that the two channels still belong together after it.
+An open file is locked (`flock`), so that whoever clears old recordings away, in this process or another, can tell which
+are still being made. The kernel lets go of the lock when the process ends, however it ends.
 """
 
+import fcntl
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import attrs
 import structlog
 import trio
 
-from opusagent.audio.wav import HEADER_BYTES, header, interleave
-from opusagent.units import CallId, Hz, LoopTime, Ms, Pcm16
-
-HOLD: Final = 0.5
-"""Seconds that stay in memory. More than the playout's lead, so that a cut only ever reaches what is here."""
+from opusagent.audio.wav import HEADER_BYTES, header
+from opusagent.call.tape import BlankTape, CallTape, Tape, TapeKind
+from opusagent.units import CallId, Hz, LoopTime
 
 INTERVAL: Final = 0.25
 """Seconds between two appends."""
 
-SLACK: Final = 0.02
-"""Audio that comes this near to the end of what is there continues it: arrival is uneven, speech is not."""
-
-LATE: Final = 10.0
-"""Seconds that a caller's audio may be late: as long as a silent line may be before it is given up."""
-
-MOST_HELD: Final = 60.0
-"""Seconds of a channel that wait in memory for a disk. A disk that falls behind by more loses what comes then: it
-becomes silence of the same length and is told as a fault of the recording."""
-
 FINISH_SECONDS: Final = 2.0
 """How long the last append may take when the call is over."""
 
+RECORDING_FILE: Final = "call.wav"
 REPORT_FILE: Final = "report.json"
 TRANSCRIPT_FILE: Final = "transcript.jsonl"
-"""What lies beside a recording."""
-
-MAX_GAP: Final = 3600.0
-"""No silence longer than this is believed of a platform's media time: the tape would grow by it at once."""
+"""What lies in a call's folder."""
 
 log = structlog.get_logger()
 
@@ -56,126 +41,16 @@ Disk = Callable[[Callable[[], None]], Awaitable[None]]
 """Runs one piece of blocking work away from the event loop."""
 
 
-class Tape(Protocol):
-    """What a call may put on a tape. Never waits, never raises."""
-
-    def hear(self, pcm: Pcm16, at: Ms | None, now: LoopTime) -> None:
-        """The caller's audio that has just arrived; `at` is the platform's media time of its first sample."""
-        ...
-
-    def play(self, pcm: Pcm16, at: LoopTime) -> None:
-        """The model's audio, heard from `at` on."""
-        ...
-
-    def cut(self, now: LoopTime) -> None:
-        """Of the model's audio, nothing beyond `now` was heard."""
-        ...
-
-
-class BlankTape:
-    """No recording was asked for."""
-
-    def hear(self, pcm: Pcm16, at: Ms | None, now: LoopTime) -> None:
-        """Nothing is kept."""
-
-    def play(self, pcm: Pcm16, at: LoopTime) -> None:
-        """Nothing is kept."""
-
-    def cut(self, now: LoopTime) -> None:
-        """Nothing is kept."""
-
-
-class Channel:
-    """One mono channel of the tape: samples from `written` on, continued or placed with silence between."""
-
-    def __init__(self, rate: Hz) -> None:
-        self._rate: Final = rate
-        self._samples = bytearray()
-        self.written = 0
-        self.lost = 0
-
-    @property
-    def end(self) -> int:
-        """The sample index behind the last sample."""
-        return self.written + len(self._samples) // 2
-
-    def place(self, pcm: Pcm16, at: float) -> None:
-        """Put `pcm` at `at` seconds, behind everything that is there already."""
-        if len(self._samples) > 2 * MOST_HELD * self._rate:
-            self.lost += len(pcm) // 2
-            return
-        gap = round(at * self._rate) - self.end
-        if SLACK * self._rate < gap <= MAX_GAP * self._rate:
-            self._samples += bytes(2 * gap)
-        self._samples += pcm
-
-    def cut(self, at: float) -> None:
-        """Drop what lies beyond `at` seconds and is still in memory."""
-        keep = max(0, round(at * self._rate) - self.written)
-        del self._samples[2 * keep :]
-
-    def take_until(self, index: int) -> bytes:
-        """The samples up to `index`, with silence where there are none."""
-        count = max(0, index - self.written)
-        block = bytes(self._samples[: 2 * count]).ljust(2 * count, b"\x00")
-        del self._samples[: 2 * count]
-        self.written += count
-        return block
-
-
-class StereoTape:
-    """The tape in memory. `take` gives what is old enough to be written."""
-
-    def __init__(self, rate: Hz, opened: LoopTime) -> None:
-        self.rate: Final = rate
-        self._opened: Final = opened
-        self._caller: Final = Channel(rate)
-        self._model: Final = Channel(rate)
-        self._media_zero: float | None = None
-
-    def hear(self, pcm: Pcm16, at: Ms | None, now: LoopTime) -> None:
-        """Place the caller's audio by media time, whose zero lies where its first block began to arrive."""
-        started = now - self._opened - len(pcm) / 2 / self.rate
-        if at is None:
-            self._caller.place(pcm, started)
-            return
-        if self._media_zero is None:
-            self._media_zero = max(0.0, started) - at / 1000
-        self._caller.place(pcm, self._media_zero + at / 1000)
-
-    def play(self, pcm: Pcm16, at: LoopTime) -> None:
-        """Place the model's audio at the time at which it is heard."""
-        self._model.place(pcm, at - self._opened)
-
-    def cut(self, now: LoopTime) -> None:
-        """Take back what was sent and not heard."""
-        self._model.cut(now - self._opened)
-
-    def take(self, now: LoopTime) -> bytes:
-        """Interleaved stereo of everything older than `HOLD`, or of as much as cannot be expected to come any more."""
-        old = int((now - self._opened - HOLD) * self.rate)
-        if self._media_zero is None:
-            return self._take_until(old)
-        return self._take_until(min(old, max(self._caller.end, old - int(LATE * self.rate))))
-
-    def take_rest(self, now: LoopTime) -> bytes:
-        """Interleaved stereo of all that is left: the call ends at `now`."""
-        self.cut(now)
-        return self._take_until(max(self._caller.end, self._model.end))
-
-    @property
-    def lost_seconds(self) -> float:
-        """How much of either channel the disk was too slow for."""
-        return (self._caller.lost + self._model.lost) / self.rate
-
-    def _take_until(self, index: int) -> bytes:
-        return interleave(self._caller.take_until(index), self._model.take_until(index))
-
-
 def _open_new(path: Path) -> int:
     """A new file, readable by its owner only; what is there already is neither followed nor replaced."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def free_bytes(directory: Path) -> int:
+    """How much room the file system of `directory` has for us. Raises `OSError`."""
+    room = os.statvfs(directory)
+    return room.f_bavail * room.f_frsize
 
 
 def _write_new(path: Path, content: bytes) -> None:
@@ -185,10 +60,12 @@ def _write_new(path: Path, content: bytes) -> None:
 
 @attrs.define
 class WavFile:
-    """An open recording. Blocking: every method is run by the disk."""
+    """An open recording. Blocking: every method is run by the disk. `least_free`: bytes without which none begins."""
 
     path: Path
     rate: Hz
+    channels: int = 2
+    least_free: int = 0
     data_bytes: int = 0
     descriptor: int = -1
 
@@ -198,9 +75,15 @@ class WavFile:
         return self.descriptor >= 0
 
     def create(self) -> None:
-        """Make the directory and the file."""
+        """Make the directory and the file. Raises `OSError`, also if fewer bytes than `least_free` are free."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        free = free_bytes(self.path.parent)
+        if free < self.least_free:
+            raise OSError(f"{free // 10**6} MB are free, and `free_space_megabytes` is {self.least_free // 10**6}")
         self.descriptor = _open_new(self.path)
-        os.write(self.descriptor, header(2, self.rate, 0))
+        with suppress(OSError):  # a file system without locks: whoever clears away goes by age alone
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(self.descriptor, header(self.channels, self.rate, 0))
 
     def append(self, block: bytes) -> None:
         """Write `block` behind the samples, then say so in the header."""
@@ -209,7 +92,7 @@ class WavFile:
             count = os.pwrite(self.descriptor, view, HEADER_BYTES + self.data_bytes)
             self.data_bytes += count
             view = view[count:]
-        os.pwrite(self.descriptor, header(2, self.rate, self.data_bytes), 0)
+        os.pwrite(self.descriptor, header(self.channels, self.rate, self.data_bytes), 0)
 
     def close(self) -> None:
         """Have it on the disk, and let go of it."""
@@ -239,7 +122,7 @@ class Pen:
     """The only task that touches a recording's file."""
 
     disk: Disk
-    tape: StereoTape
+    tape: CallTape
     recording: Recording
     file: WavFile
     _waiting: bytes = b""
@@ -298,10 +181,12 @@ class Pen:
 
 @attrs.frozen
 class Recorder:
-    """Opens tapes. `directory` None: blank ones."""
+    """Opens tapes. `directory` None: blank ones. `least_free`: bytes without which no recording begins."""
 
     directory: Path | None
     disk: Disk
+    kind: TapeKind = TapeKind()
+    least_free: int = 0
 
     def folder(self, call_id: CallId, started: datetime) -> Path | None:
         """Where everything about this call is kept."""
@@ -316,15 +201,19 @@ class Recorder:
         folder = self.folder(call_id, started)
         if folder is None:
             return
-        try:
-            with trio.move_on_after(FINISH_SECONDS, shield=True):
+        error = f"the disk took more than {FINISH_SECONDS:g} s"
+        with trio.move_on_after(FINISH_SECONDS, shield=True):
+            try:
                 await self.disk(lambda: _write_new(folder / name, content))
-        except OSError as error:
-            log.warning("file could not be written", path=str(folder / name), error=str(error))
+            except OSError as failed:
+                error = str(failed)
+            else:
+                return
+        log.warning("file could not be written", path=str(folder / name), error=error)
 
     @asynccontextmanager
     async def open_tape(self, call_id: CallId, rate: Hz, started: datetime) -> AsyncGenerator[Recording]:
-        """A tape for the time of the call. On leaving, what is left is written, within `FINISH_SECONDS`.
+        """A tape for the time of a call whose leg has `rate`. On leaving, the rest is written, within `FINISH_SECONDS`.
 
         A disk that fails never hurts the call: the recording is marked and the operator is told, once.
         """
@@ -332,11 +221,12 @@ class Recorder:
         if folder is None:
             yield Recording(BlankTape(), None)
             return
-        tape = StereoTape(rate, LoopTime(trio.current_time()))
-        recording = Recording(tape, folder / "call.wav")
+        tape = CallTape(rate, LoopTime(trio.current_time()), self.kind)
+        recording = Recording(tape, folder / RECORDING_FILE)
+        file = WavFile(folder / RECORDING_FILE, tape.rate, tape.channels, self.least_free)
         call = trio.CancelScope(shield=True)
         async with trio.open_nursery() as pen:
-            pen.start_soon(Pen(self.disk, tape, recording, WavFile(folder / "call.wav", rate)).write, call)
+            pen.start_soon(Pen(self.disk, tape, recording, file).write, call)
             try:
                 yield recording
             finally:

@@ -16,7 +16,7 @@ from opusagent.audio.resample import Resampler
 from opusagent.call.ending import Ending
 from opusagent.call.hearing import Tap
 from opusagent.call.reasons import CALLER_LEG, MODEL_LEG, EndReason
-from opusagent.call.recorder import Tape
+from opusagent.call.tape import Witness
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.dialect import CallerAudio, CallerEvent, CallerLeft, CallStarted, Dialect
 from opusagent.realtime.codec import render_append
@@ -33,7 +33,7 @@ DRAIN_SECONDS: Final = 1.0
 class Uplink:
     """One call's way up: the channel, and the stream's state behind it."""
 
-    def __init__(self, started: CallStarted, model: MediaFormat, tape: Tape, tap: Tap | None) -> None:
+    def __init__(self, started: CallStarted, model: MediaFormat, tape: Witness, tap: Tap | None) -> None:
         self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio](UPLINK // 20)
         self.drained: Final = trio.Event()
         self._leg: Final = started.media

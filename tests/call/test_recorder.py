@@ -1,4 +1,4 @@
-"""The tape: where each sample lies, what is in the file at every moment, and what a failing disk may not do."""
+"""Recordings: what is in the file at every moment, and what a failing disk may not do."""
 
 import errno
 import os
@@ -16,188 +16,23 @@ from opusagent.audio.g711 import mulaw_decode, mulaw_encode
 from opusagent.audio.pcm import pcm_of, samples_of
 from opusagent.call.recorder import (
     FINISH_SECONDS,
-    HOLD,
     INTERVAL,
-    LATE,
-    MOST_HELD,
     Disk,
     Recorder,
     Recording,
-    StereoTape,
     WavFile,
 )
 from opusagent.call.report import CallReport
+from opusagent.call.tape import HOLD
 from opusagent.testing.play import CALL, STARTED, Stage, disk_inline, play
-from opusagent.units import HZ_8K, HZ_24K, LoopTime, Ms, Mulaw, Pcm16
+from opusagent.units import HZ_8K, HZ_24K, Ms, Mulaw, Pcm16
 
-OPENED = LoopTime(50.0)
 FOLDER = Path("2030/01/02") / CALL
-LONG_AFTER = LoopTime(OPENED + 1000)
-
-
-def at(seconds: float) -> LoopTime:
-    return LoopTime(OPENED + seconds)
 
 
 def pcm(value: int, ms: int) -> Pcm16:
     """A stretch of one value: on the tape it can be seen where it begins and ends."""
     return Pcm16(value.to_bytes(2, "little", signed=True) * (8 * ms))
-
-
-def stretches(samples: list[int]) -> list[tuple[int, int]]:
-    """Values with the milliseconds that they last, one after the other."""
-    found: list[tuple[int, int]] = []
-    for value in samples:
-        if found and found[-1][0] == value:
-            found[-1] = (value, found[-1][1] + 1)
-        else:
-            found.append((value, 1))
-    return [(value, count // 8) for value, count in found]
-
-
-def channels(stereo: bytes) -> tuple[list[int], list[int]]:
-    both = [int(sample) for sample in samples_of(stereo)]
-    return both[::2], both[1::2]
-
-
-def left(stereo: bytes) -> list[tuple[int, int]]:
-    return stretches(channels(stereo)[0])
-
-
-def right(stereo: bytes) -> list[tuple[int, int]]:
-    return stretches(channels(stereo)[1])
-
-
-def new_tape() -> StereoTape:
-    return StereoTape(HZ_8K, OPENED)
-
-
-# -- the time line -----------------------------------------------------------------------------------------------
-
-
-def test_the_caller_lies_at_media_time_and_a_gap_is_silence() -> None:
-    """20 ms, 100 ms that the platform did not send, 20 ms."""
-    tape = new_tape()
-    tape.hear(pcm(1, 20), Ms(0), at(0.02))
-    tape.hear(pcm(2, 20), Ms(120), at(0.14))
-    assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (0, 100), (2, 20)]
-
-
-def test_uneven_arrival_is_no_gap() -> None:
-    """Frames that come late, in pairs and early again lie side by side, as they were said."""
-    tape = new_tape()
-    for number, arrival in enumerate((0.02, 0.11, 0.11, 0.11, 0.111, 0.3)):
-        tape.hear(pcm(1 + number, 20), Ms(20 * number), at(arrival))
-    assert left(tape.take_rest(LONG_AFTER)) == [(1 + number, 20) for number in range(6)]
-
-
-def test_media_time_begins_where_the_first_frame_began() -> None:
-    """A stream whose first frame says 5,000 ms and arrives 200 ms after the tape was opened began at 180."""
-    tape = new_tape()
-    tape.hear(pcm(1, 20), Ms(5000), at(0.2))
-    tape.hear(pcm(2, 20), Ms(5020), at(0.22))
-    assert left(tape.take_rest(LONG_AFTER)) == [(0, 180), (1, 20), (2, 20)]
-
-
-def test_a_caller_without_media_time_lies_where_it_arrives() -> None:
-    tape = new_tape()
-    tape.hear(pcm(1, 20), None, at(0.02))
-    tape.hear(pcm(2, 20), None, at(0.05))
-    tape.hear(pcm(3, 20), None, at(0.52))
-    assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (2, 20), (0, 460), (3, 20)]
-
-
-def test_no_silence_longer_than_an_hour_is_believed() -> None:
-    """A platform that claims to be at the end of time does not fill the memory."""
-    tape = new_tape()
-    tape.hear(pcm(1, 20), Ms(0), at(0.02))
-    tape.hear(pcm(2, 20), Ms(2**60), at(0.04))
-    assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (2, 20)]
-
-
-def test_the_model_lies_where_it_is_heard() -> None:
-    """Sent at once, heard one behind the other; a pause between them is as long as it was."""
-    tape = new_tape()
-    tape.play(pcm(1, 300), at(1.0))
-    tape.play(pcm(2, 100), at(1.3))
-    tape.play(pcm(3, 100), at(1.9))
-    assert right(tape.take_rest(LONG_AFTER)) == [(0, 1000), (1, 300), (2, 100), (0, 500), (3, 100)]
-
-
-def test_what_a_barge_in_discarded_is_not_on_the_tape() -> None:
-    """Cut at 120 of 300 ms; what is said next is heard from there on."""
-    tape = new_tape()
-    tape.play(pcm(1, 300), at(1.0))
-    tape.cut(at(1.12))
-    tape.play(pcm(2, 100), at(1.12))
-    assert right(tape.take_rest(LONG_AFTER)) == [(0, 1000), (1, 120), (2, 100)]
-
-
-def test_a_cut_reaches_all_that_the_platform_may_hold() -> None:
-    """What is written is older than the lead, so that nothing unheard is ever on the disk."""
-    tape = new_tape()
-    tape.play(pcm(1, 300), at(1.0))
-    written = tape.take(at(1.05))
-    tape.cut(at(1.05))
-    assert right(written + tape.take_rest(at(1.05))) == [(0, 1000), (1, 50)]
-
-
-def test_what_the_caller_had_not_heard_at_the_end_is_not_on_the_tape() -> None:
-    tape = new_tape()
-    tape.play(pcm(1, 300), at(1.0))
-    assert right(tape.take_rest(at(1.1))) == [(0, 1000), (1, 100)]
-
-
-def test_both_channels_are_as_long_as_the_longer_one() -> None:
-    tape = new_tape()
-    tape.hear(pcm(1, 100), Ms(0), at(0.1))
-    tape.play(pcm(2, 100), at(0.2))
-    stereo = tape.take_rest(LONG_AFTER)
-    assert (left(stereo), right(stereo)) == ([(1, 100), (0, 200)], [(0, 200), (2, 100)])
-
-
-def test_nothing_younger_than_the_hold_is_written() -> None:
-    tape = new_tape()
-    for number in range(100):
-        tape.hear(pcm(1, 20), Ms(20 * number), at(0.02 * (number + 1)))
-    assert len(tape.take(at(2.0))) == 4 * round(8000 * (2 - HOLD))
-    assert len(tape.take(at(2.0))) == 0
-
-
-def test_after_a_line_that_stalled_both_channels_belong_together_again() -> None:
-    """The caller's line stalls for three seconds and delivers all at once: every word lies where it was said."""
-    tape, written = new_tape(), b""
-    for number in range(50):
-        tape.hear(pcm(1, 20), Ms(20 * number), at(0.02 * (number + 1)))
-    for tick in range(4, 17):
-        written += tape.take(at(0.25 * tick))
-    for number in range(50, 200):
-        tape.hear(pcm(2, 20), Ms(20 * number), at(4.0))
-    tape.hear(pcm(3, 20), Ms(4000), at(4.02))
-    tape.play(pcm(4, 20), at(4.0))
-    stereo = written + tape.take_rest(LONG_AFTER)
-    assert (left(stereo), right(stereo)) == ([(1, 1000), (2, 3000), (3, 20)], [(0, 4000), (4, 20)])
-
-
-def test_a_line_that_is_silent_for_longer_is_not_waited_for() -> None:
-    """What the model says is written, `LATE` behind."""
-    tape = new_tape()
-    tape.hear(pcm(1, 20), Ms(0), at(0.02))
-    tape.play(pcm(2, 1000), at(1.0))
-    stereo = tape.take(at(LATE + HOLD + 5))
-    assert (left(stereo), right(stereo)) == ([(1, 20), (0, 4980)], [(0, 1000), (2, 1000), (0, 3000)])
-
-
-def test_what_a_disk_is_too_slow_for_becomes_silence_and_is_counted() -> None:
-    """A minute waits in memory; what comes then is lost, and what comes after that lies where it belongs."""
-    tape, second = new_tape(), pcm(1, 1000)
-    for number in range(round(MOST_HELD) + 3):
-        tape.hear(second, Ms(1000 * number), at(number + 1.0))
-    assert tape.lost_seconds == 2
-    written = tape.take(at(MOST_HELD + 3))
-    tape.hear(pcm(2, 1000), Ms(round(1000 * MOST_HELD) + 3000), at(MOST_HELD + 4))
-    stereo = written + tape.take_rest(LONG_AFTER)
-    assert left(stereo) == [(1, 1000 * (round(MOST_HELD) + 1)), (0, 2000), (2, 1000)]
 
 
 # -- the file ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from trio.testing import MockClock
 from opusagent.audio.media import MULAW_8K, PCM16_24K, Encoding, MediaFormat
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
-from opusagent.call.recorder import BlankTape
+from opusagent.call.tape import BlankTape
 from opusagent.call.uplink import DRAIN_SECONDS, UPLINK, Uplink, tell_model
 from opusagent.net.limits import MODEL
 from opusagent.platforms.dialect import CallerAudio, CallStarted

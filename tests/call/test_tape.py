@@ -1,0 +1,297 @@
+"""The tape in memory: where each sample lies, what a pause leaves out, and the same at another rate."""
+
+import pytest
+
+from opusagent.audio.pcm import samples_of
+from opusagent.audio.resample import RATES
+from opusagent.call.tape import HOLD, LATE, MOST_HELD, MOST_PAUSES, CallTape, Pause, TapeKind
+from opusagent.units import HZ_8K, HZ_24K, Hz, LoopTime, Ms, Pcm16
+
+OPENED = LoopTime(50.0)
+LONG_AFTER = LoopTime(OPENED + 1000)
+
+
+def at(seconds: float) -> LoopTime:
+    return LoopTime(OPENED + seconds)
+
+
+def pcm(value: int, ms: int) -> Pcm16:
+    """A stretch of one value: on the tape it can be seen where it begins and ends."""
+    return Pcm16(value.to_bytes(2, "little", signed=True) * (8 * ms))
+
+
+def stretches(samples: list[int]) -> list[tuple[int, int]]:
+    """Values with the milliseconds that they last, one after the other."""
+    found: list[tuple[int, int]] = []
+    for value in samples:
+        if found and found[-1][0] == value:
+            found[-1] = (value, found[-1][1] + 1)
+        else:
+            found.append((value, 1))
+    return [(value, count // 8) for value, count in found]
+
+
+def channels(stereo: bytes) -> tuple[list[int], list[int]]:
+    both = [int(sample) for sample in samples_of(stereo)]
+    return both[::2], both[1::2]
+
+
+def left(stereo: bytes) -> list[tuple[int, int]]:
+    return stretches(channels(stereo)[0])
+
+
+def right(stereo: bytes) -> list[tuple[int, int]]:
+    return stretches(channels(stereo)[1])
+
+
+def new_tape() -> CallTape:
+    return CallTape(HZ_8K, OPENED)
+
+
+# -- the time line -----------------------------------------------------------------------------------------------
+
+
+def test_the_caller_lies_at_media_time_and_a_gap_is_silence() -> None:
+    """20 ms, 100 ms that the platform did not send, 20 ms."""
+    tape = new_tape()
+    tape.hear(pcm(1, 20), Ms(0), at(0.02))
+    tape.hear(pcm(2, 20), Ms(120), at(0.14))
+    assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (0, 100), (2, 20)]
+
+
+def test_uneven_arrival_is_no_gap() -> None:
+    """Frames that come late, in pairs and early again lie side by side, as they were said."""
+    tape = new_tape()
+    for number, arrival in enumerate((0.02, 0.11, 0.11, 0.11, 0.111, 0.3)):
+        tape.hear(pcm(1 + number, 20), Ms(20 * number), at(arrival))
+    assert left(tape.take_rest(LONG_AFTER)) == [(1 + number, 20) for number in range(6)]
+
+
+def test_media_time_begins_where_the_first_frame_began() -> None:
+    """A stream whose first frame says 5,000 ms and arrives 200 ms after the tape was opened began at 180."""
+    tape = new_tape()
+    tape.hear(pcm(1, 20), Ms(5000), at(0.2))
+    tape.hear(pcm(2, 20), Ms(5020), at(0.22))
+    assert left(tape.take_rest(LONG_AFTER)) == [(0, 180), (1, 20), (2, 20)]
+
+
+def test_a_caller_without_media_time_lies_where_it_arrives() -> None:
+    tape = new_tape()
+    tape.hear(pcm(1, 20), None, at(0.02))
+    tape.hear(pcm(2, 20), None, at(0.05))
+    tape.hear(pcm(3, 20), None, at(0.52))
+    assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (2, 20), (0, 460), (3, 20)]
+
+
+def test_no_silence_longer_than_an_hour_is_believed() -> None:
+    """A platform that claims to be at the end of time does not fill the memory."""
+    tape = new_tape()
+    tape.hear(pcm(1, 20), Ms(0), at(0.02))
+    tape.hear(pcm(2, 20), Ms(2**60), at(0.04))
+    assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (2, 20)]
+
+
+def test_the_model_lies_where_it_is_heard() -> None:
+    """Sent at once, heard one behind the other; a pause between them is as long as it was."""
+    tape = new_tape()
+    tape.play(pcm(1, 300), at(1.0))
+    tape.play(pcm(2, 100), at(1.3))
+    tape.play(pcm(3, 100), at(1.9))
+    assert right(tape.take_rest(LONG_AFTER)) == [(0, 1000), (1, 300), (2, 100), (0, 500), (3, 100)]
+
+
+def test_what_a_barge_in_discarded_is_not_on_the_tape() -> None:
+    """Cut at 120 of 300 ms; what is said next is heard from there on."""
+    tape = new_tape()
+    tape.play(pcm(1, 300), at(1.0))
+    tape.cut(at(1.12))
+    tape.play(pcm(2, 100), at(1.12))
+    assert right(tape.take_rest(LONG_AFTER)) == [(0, 1000), (1, 120), (2, 100)]
+
+
+def test_a_cut_reaches_all_that_the_platform_may_hold() -> None:
+    """What is written is older than the lead, so that nothing unheard is ever on the disk."""
+    tape = new_tape()
+    tape.play(pcm(1, 300), at(1.0))
+    written = tape.take(at(1.05))
+    tape.cut(at(1.05))
+    assert right(written + tape.take_rest(at(1.05))) == [(0, 1000), (1, 50)]
+
+
+def test_what_the_caller_had_not_heard_at_the_end_is_not_on_the_tape() -> None:
+    tape = new_tape()
+    tape.play(pcm(1, 300), at(1.0))
+    assert right(tape.take_rest(at(1.1))) == [(0, 1000), (1, 100)]
+
+
+def test_both_channels_are_as_long_as_the_longer_one() -> None:
+    tape = new_tape()
+    tape.hear(pcm(1, 100), Ms(0), at(0.1))
+    tape.play(pcm(2, 100), at(0.2))
+    stereo = tape.take_rest(LONG_AFTER)
+    assert (left(stereo), right(stereo)) == ([(1, 100), (0, 200)], [(0, 200), (2, 100)])
+
+
+def test_nothing_younger_than_the_hold_is_written() -> None:
+    tape = new_tape()
+    for number in range(100):
+        tape.hear(pcm(1, 20), Ms(20 * number), at(0.02 * (number + 1)))
+    assert len(tape.take(at(2.0))) == 4 * round(8000 * (2 - HOLD))
+    assert len(tape.take(at(2.0))) == 0
+
+
+def test_after_a_line_that_stalled_both_channels_belong_together_again() -> None:
+    """The caller's line stalls for three seconds and delivers all at once: every word lies where it was said."""
+    tape, written = new_tape(), b""
+    for number in range(50):
+        tape.hear(pcm(1, 20), Ms(20 * number), at(0.02 * (number + 1)))
+    for tick in range(4, 17):
+        written += tape.take(at(0.25 * tick))
+    for number in range(50, 200):
+        tape.hear(pcm(2, 20), Ms(20 * number), at(4.0))
+    tape.hear(pcm(3, 20), Ms(4000), at(4.02))
+    tape.play(pcm(4, 20), at(4.0))
+    stereo = written + tape.take_rest(LONG_AFTER)
+    assert (left(stereo), right(stereo)) == ([(1, 1000), (2, 3000), (3, 20)], [(0, 4000), (4, 20)])
+
+
+def test_a_line_that_is_silent_for_longer_is_not_waited_for() -> None:
+    """What the model says is written, `LATE` behind."""
+    tape = new_tape()
+    tape.hear(pcm(1, 20), Ms(0), at(0.02))
+    tape.play(pcm(2, 1000), at(1.0))
+    stereo = tape.take(at(LATE + HOLD + 5))
+    assert (left(stereo), right(stereo)) == ([(1, 20), (0, 4980)], [(0, 1000), (2, 1000), (0, 3000)])
+
+
+def test_what_a_disk_is_too_slow_for_becomes_silence_and_is_counted() -> None:
+    """A minute waits in memory; what comes then is lost, and what comes after that lies where it belongs."""
+    tape, second = new_tape(), pcm(1, 1000)
+    for number in range(round(MOST_HELD) + 3):
+        tape.hear(second, Ms(1000 * number), at(number + 1.0))
+    assert tape.lost_seconds == 2
+    written = tape.take(at(MOST_HELD + 3))
+    tape.hear(pcm(2, 1000), Ms(round(1000 * MOST_HELD) + 3000), at(MOST_HELD + 4))
+    stereo = written + tape.take_rest(LONG_AFTER)
+    assert left(stereo) == [(1, 1000 * (round(MOST_HELD) + 1)), (0, 2000), (2, 1000)]
+
+
+# -- pauses ------------------------------------------------------------------------------------------------------
+
+
+def test_a_pause_is_silence_on_both_channels() -> None:
+    """From 100 to 200 ms. Both sides go on, and what was heard before and after lies where it did."""
+    tape = new_tape()
+    for number in range(15):
+        tape.hear(pcm(1, 20), Ms(20 * number), at(0.02 * (number + 1)))
+        if number == 4:
+            tape.pause(at(0.1))
+        if number == 9:
+            tape.resume(at(0.2))
+    tape.play(pcm(2, 300), at(0.0))
+    stereo = tape.take_rest(LONG_AFTER)
+    assert tape.pauses == (Pause(at(0.1) - OPENED, at(0.2) - OPENED),)
+    assert left(stereo) == [(1, 100), (0, 100), (1, 100)]
+    assert right(stereo) == [(2, 100), (0, 100), (2, 100)]
+
+
+def test_what_was_sent_before_a_pause_and_is_heard_in_it_is_silence() -> None:
+    """The model's voice is handed over before it is heard; what counts is when it is heard."""
+    tape = new_tape()
+    tape.play(pcm(1, 300), at(1.0))
+    tape.pause(at(1.1))
+    assert right(tape.take_rest(at(2.0))) == [(0, 1000), (1, 100), (0, 200)]
+
+
+def test_what_was_said_in_a_pause_and_arrives_after_it_is_silence() -> None:
+    """A line that stalled delivers late: media time says when it was said."""
+    tape = new_tape()
+    tape.hear(pcm(1, 100), Ms(0), at(0.1))
+    tape.pause(at(0.1))
+    tape.resume(at(0.5))
+    tape.hear(pcm(2, 500), Ms(100), at(0.9))
+    assert left(tape.take_rest(LONG_AFTER)) == [(1, 100), (0, 400), (2, 100)]
+
+
+def test_what_arrives_in_a_pause_is_not_even_held() -> None:
+    """Wherever it would lie, and however long the pause turns out to be."""
+    tape = new_tape()
+    tape.hear(pcm(1, 100), Ms(0), at(0.1))
+    tape.pause(at(0.2))
+    tape.hear(pcm(2, 200), Ms(100), at(0.3))
+    tape.resume(at(0.3))
+    tape.hear(pcm(3, 100), Ms(300), at(0.4))
+    assert left(tape.take_rest(LONG_AFTER)) == [(1, 100), (0, 200), (3, 100)]
+
+
+def test_a_pause_that_lasts_is_written_as_silence() -> None:
+    tape, written = new_tape(), b""
+    for number in range(100):
+        if number == 25:
+            tape.pause(at(0.5))
+        tape.hear(pcm(1, 20), Ms(20 * number), at(0.02 * (number + 1)))
+        written += tape.take(at(0.02 * (number + 1)))
+    written += tape.take_rest(at(2.0))
+    assert left(written) == [(1, 500), (0, 1500)]
+    assert tape.pauses == (Pause(0.5),)
+
+
+def test_pausing_twice_is_one_pause_and_resuming_what_runs_is_none() -> None:
+    tape = new_tape()
+    tape.resume(at(1))
+    tape.pause(at(2))
+    tape.pause(at(3))
+    tape.resume(at(4))
+    tape.resume(at(5))
+    assert tape.pauses == (Pause(2.0, 4.0),)
+
+
+def test_pauses_without_end_lose_no_secret() -> None:
+    """Beyond what is kept account of, the last pause grows: more is silent, and never less."""
+    tape = new_tape()
+    for number in range(MOST_PAUSES + 2):
+        tape.pause(at(number + 0.25))
+        tape.resume(at(number + 0.5))
+    assert len(tape.pauses) == MOST_PAUSES
+    assert tape.pauses[-1] == Pause(MOST_PAUSES - 1 + 0.25, MOST_PAUSES + 1.5)
+
+
+# -- another rate, and one channel -------------------------------------------------------------------------------
+
+CLICK = Pcm16(b"\x00\x60" * 8)
+
+
+@pytest.mark.parametrize("leg", RATES)
+@pytest.mark.parametrize("rate", RATES)
+def test_every_rate_has_both_channels_where_they_were(leg: Hz, rate: Hz) -> None:
+    """Clicks on both sides, in pieces of odd lengths: within a millisecond of where they were said and heard."""
+    tape, written = CallTape(leg, OPENED, TapeKind(rate)), b""
+    for number in range(120):
+        now = at(0.02 * (number + 1))
+        sound = CLICK if number == 50 else b""
+        tape.hear(Pcm16(sound.ljust(leg // 25, b"\x00")), Ms(20 * number), now)
+        written += tape.take(LoopTime(now + 0.0031))
+    tape.play(CLICK, at(2.1))
+    written += tape.take_rest(LONG_AFTER)
+    caller, model = channels(written)
+    assert len(caller) == len(model) == round(2.4 * rate)
+    where = [max(range(len(side)), key=side.__getitem__) / rate for side in (caller, model)]
+    assert where == pytest.approx([1.0, 2.1], abs=0.001)
+
+
+def test_the_end_of_a_resampled_tape_is_not_lost() -> None:
+    """What the filter still holds comes out: the tape is as long as the call."""
+    tape = CallTape(HZ_8K, OPENED, TapeKind(HZ_24K))
+    tape.hear(pcm(1000, 20), Ms(0), at(0.02))
+    caller, _ = channels(tape.take_rest(LONG_AFTER))
+    assert len(caller) == 480
+    assert min(caller[100:380]) > 950
+
+
+def test_one_channel_holds_both_together() -> None:
+    """Where both speak, both are heard; what is too loud for one channel is clipped."""
+    tape = CallTape(HZ_8K, OPENED, TapeKind(channels=1))
+    tape.hear(pcm(30_000, 120), Ms(0), at(0.12))
+    tape.play(pcm(20_000, 40), at(0.1))
+    samples = [int(sample) for sample in samples_of(tape.take_rest(LONG_AFTER))]
+    assert stretches(samples) == [(30_000, 100), (32_767, 20), (20_000, 20)]
