@@ -21,7 +21,7 @@ from opusagent.call.caller import Caller
 from opusagent.call.commands import RunTool, Transfer
 from opusagent.call.downlink import hear_model, tell_caller
 from opusagent.call.ending import Ending
-from opusagent.call.reasons import MODEL_LEG, End, EndReason
+from opusagent.call.reasons import DIALLING, MODEL_LEG, End, EndReason
 from opusagent.call.recorder import TRANSCRIPT_FILE
 from opusagent.call.report import CallReport
 from opusagent.call.seat import CallerSeat, ModelSeat
@@ -165,7 +165,7 @@ async def _serve_line(call: Call, seat: CallerSeat) -> End:
 
 async def _converse(call: Call, seat: ModelSeat, limits: Limits) -> None:
     """Seat the model, then carry both directions."""
-    with call.ending.if_lost(MODEL_LEG):
+    with call.ending.if_lost(DIALLING):
         model = await seat.take()
         async with trio.open_nursery() as conversation:
             conversation.start_soon(hear_model, model, call.on_model, call.on_garbage, call.ending)

@@ -30,6 +30,7 @@ from typing import Final
 import attrs
 
 from opusagent.audio.convert import Converter
+from opusagent.audio.framing import WholeSamples
 from opusagent.audio.media import MediaFormat
 from opusagent.platforms.dialect import LEAD
 from opusagent.units import ItemId, LoopTime, Ms
@@ -101,6 +102,7 @@ class Playout:
     def __init__(self, model: MediaFormat, leg: MediaFormat, *, lead: Ms = LEAD, marks: bool = True) -> None:
         self.leg: Final = leg
         self._converter: Final = Converter(model, leg)
+        self._samples: Final = WholeSamples(model.bytes_per_sample)
         self._frame: Final = leg.bytes_of(FRAME)
         self._lead: Final = leg.bytes_of(lead)
         self._step: Final = leg.bytes_of(STEP)
@@ -127,19 +129,23 @@ class Playout:
     # -- in ----------------------------------------------------------------------------------------------------
 
     def push(self, item_id: ItemId, content_index: int, audio: bytes) -> None:
-        """Append the model's `audio`, in the model's format, whole samples, to the stream."""
+        """Append the model's `audio`, in the model's format, to the stream. A split sample waits for its other half."""
         self._finished = False
         span = self._span_of(item_id, content_index)
         span.source_bytes += len(audio)
-        self._append(self._converter.push(audio))
+        self._append(self._converter.push(self._samples.push(audio)))
         span.end = self.pushed
 
     def finish(self) -> None:
-        """The response is over: the converter's tail and padding complete the last frame, and a mark follows it."""
+        """The response is over: the converter's tail and padding complete the last frame, and a mark follows it.
+
+        The tail is what the filter still rings, a few milliseconds. It takes the place of padding and adds no frame.
+        """
         if self._finished:
             return
         self._finished = True
-        self._append(self._converter.flush())
+        self._samples.clear()
+        self._append(self._converter.flush()[: -len(self._held) % self._frame])
         if self._spans:
             self._spans[-1].end = self.pushed
         self._pad()
@@ -214,6 +220,7 @@ class Playout:
         self._spans.clear()
         self._marks.clear()
         self._converter.reset()
+        self._samples.clear()
         self._finished = True
         self._generation += 1
         self._anchor = self._pace = (self._sent, now)

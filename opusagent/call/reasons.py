@@ -77,6 +77,16 @@ MODEL_LEG: Final = LegReasons(
 )
 
 
+DIALLING: Final = LegReasons(
+    left=EndReason.MODEL_UNREACHABLE,
+    gone=EndReason.MODEL_UNREACHABLE,
+    stalled=EndReason.MODEL_UNREACHABLE,
+    broke=EndReason.MODEL_UNREACHABLE,
+    refused=EndReason.MODEL_UNREACHABLE,
+)
+"""However it fails, a model that was never there was not reached."""
+
+
 def end_of_leg(leg: LegReasons, error: BaseException | None) -> End | None:
     """The end that losing `leg` by `error` means, or None if `error` is something else.
 

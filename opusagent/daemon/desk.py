@@ -21,12 +21,12 @@ from opusagent.daemon.generation import Generation
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.roster import Conversation, Roster
 from opusagent.daemon.site import Room
-from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, PeerStalled, RemoteProtocolError
+from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, RemoteProtocolError
 from opusagent.net.limits import MODEL
 from opusagent.net.message_socket import MessageSocket
 from opusagent.net.sockets import connect
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
-from opusagent.platforms.dialect import CallResumed, Dialect
+from opusagent.platforms.dialect import CallResumed
 from opusagent.platforms.twilio import TwilioDialect
 from opusagent.realtime.settings import model_format, session_update
 from opusagent.units import HZ_16K, CallId, LoopTime, Ms
@@ -56,7 +56,7 @@ class Desk:
             await socket.close(GOING_AWAY, "no room")
             return
         with self._roster.slot():
-            caller = await self._answer(socket, TwilioDialect())
+            caller = await answer(socket, TwilioDialect())
             if isinstance(caller, CallResumed):
                 raise RemoteProtocolError("Twilio does not resume streams", close_code=POLICY_VIOLATION)
             await self._call("twilio", caller, Limits(call_seconds=self._config.limits.call_seconds))
@@ -65,7 +65,7 @@ class Desk:
         """One conversation, or one more socket for a conversation that goes on."""
         platform = self._config.audiocodes or AudioCodes()
         dialect = self._audiocodes_dialect()
-        caller = await self._answer(socket, dialect)
+        caller = await answer(socket, dialect)
         if isinstance(caller, CallResumed):
             await self._resume(caller, token, socket, dialect)
             return
@@ -87,7 +87,7 @@ class Desk:
     async def resume_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
         """One more socket for a conversation that goes on, and nothing else."""
         dialect = self._audiocodes_dialect()
-        caller = await self._answer(socket, dialect)
+        caller = await answer(socket, dialect)
         if isinstance(caller, CallResumed):
             await self._resume(caller, token, socket, dialect)
         else:
@@ -106,13 +106,6 @@ class Desk:
     def _audiocodes_dialect(self) -> AudioCodesDialect:
         platform = self._config.audiocodes or AudioCodes()
         return AudioCodesDialect(platform.formats, Ms(platform.lead_ms))
-
-    async def _answer(self, socket: MessageSocket, dialect: Dialect) -> Caller | CallResumed:
-        try:
-            return await answer(socket, dialect)
-        except (PeerStalled, RemoteProtocolError) as failed:
-            log.warning("stream refused", error=str(failed))
-            raise
 
     async def _call(self, platform: str, caller: Caller, limits: Limits) -> None:
         caller = self._measured(caller)

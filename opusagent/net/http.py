@@ -158,7 +158,9 @@ class _Conversation:
             try:
                 return await self._read_request()
             except h11.RemoteProtocolError as error:
-                await self._refuse(Response(error.error_status_hint, f"{error}\n".encode()))
+                # What h11 says repeats the peer's bytes behind a colon; the peer knows them already.
+                what = str(error).partition(":")[0]
+                await self._refuse(Response(error.error_status_hint, f"{what}\n".encode()))
         return None
 
     async def next_request(self) -> _Asked | None:
@@ -314,15 +316,15 @@ async def _pass_on(work: trio.CancelScope, life: trio.CancelScope) -> None:
 
 
 async def _attend(granted: Upgrade, socket: MessageSocket) -> None:
-    code = NORMAL_CLOSURE
+    code, reason = NORMAL_CLOSURE, ""
     try:
         await granted.serve(socket)
     except BaseException as error:
-        code = _close_code(error)
+        code, reason = _close_code(error), _blame(error)
         raise
     finally:
         with trio.move_on_after(granted.limits.close_seconds, shield=True):
-            await socket.close(code)
+            await socket.close(code, reason)
 
 
 def _close_code(error: BaseException) -> int:
@@ -334,6 +336,11 @@ def _close_code(error: BaseException) -> int:
     if broken:
         return broken[0]
     return GOING_AWAY if any(isinstance(cause, trio.Cancelled) for cause in causes) else NORMAL_CLOSURE
+
+
+def _blame(error: BaseException) -> str:
+    """What the peer did wrong, in our words; of our own mistakes it is told nothing."""
+    return "; ".join(str(cause) for cause in _leaves(error) if isinstance(cause, RemoteProtocolError))
 
 
 def _why(error: BaseException) -> str:

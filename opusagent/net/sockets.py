@@ -169,6 +169,15 @@ def _told(error: BaseException) -> str:
             return str(error) if error.__cause__ is None else _told(error.__cause__)
 
 
+def short(reason: str) -> str:
+    """A close frame holds 125 bytes, two of them the code (RFC 6455 section 5.5); a longer reason is cut.
+
+    >>> len(short("\u00e9" * 100).encode())
+    122
+    """
+    return reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
+
+
 @frozen(eq=False)
 class WebSocket:
     """A `MessageSocket` over TCP or TLS."""
@@ -248,7 +257,7 @@ class _Connection(WebSocketConnection):
         self._parting.set()
         self._forget_queue()
         try:
-            await self.aclose(code, reason)
+            await self.aclose(code, short(reason))
             await self._gone.wait()
         finally:
             await trio.aclose_forcefully(self._guard)

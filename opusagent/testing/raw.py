@@ -44,9 +44,9 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, 
     return first + length + (bytes(4) if masked else b"") + payload
 
 
-def close_frame(code: int, *, masked: bool = True) -> bytes:
-    """A close frame that says `code`."""
-    return frame(CLOSE, code.to_bytes(2, "big"), masked=masked)
+def close_frame(code: int, reason: bytes = b"", *, masked: bool = True) -> bytes:
+    """A close frame that says `code` and why."""
+    return frame(CLOSE, code.to_bytes(2, "big") + reason, masked=masked)
 
 
 def accept_key(request: bytes) -> bytes:

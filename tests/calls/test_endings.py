@@ -8,12 +8,15 @@ from trio.testing import MockClock
 
 from opusagent.call.call import Limits
 from opusagent.call.caller import answer
+from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
-from opusagent.errors import RemoteProtocolError
+from opusagent.errors import PeerStalled, RemoteProtocolError
+from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.twilio import TwilioDialect
 from opusagent.realtime.events import ErrorDetail, ErrorEvent
-from opusagent.testing.memory import memory_pair
-from opusagent.testing.play import Stage, play
+from opusagent.testing.memory import MemorySocket, memory_pair
+from opusagent.testing.play import Stage, Theatre, play
+from opusagent.testing.twilio_caller import ScriptedTwilioCaller
 from opusagent.units import Ms
 
 Act = Callable[[Stage], Awaitable[None]]
@@ -141,3 +144,30 @@ def test_a_platform_that_never_says_start_is_given_up_after_ten_seconds() -> Non
         assert (refused.value.close_code, trio.current_time()) == (1008, 10.0)
 
     trio.run(connect_and_wait, clock=MockClock(autojump_threshold=0))
+
+
+class SilentHouse(Stage):
+    """A stage whose model's address takes connections and never opens a WebSocket."""
+
+    async def dial(self, plumbing: trio.Nursery) -> MessageSocket:
+        """Give up, as a dialler does."""
+        del plumbing
+        await trio.sleep(5)
+        raise PeerStalled("the model did not open a WebSocket within 5 s")
+
+
+def silent_house(platform: MemorySocket, scenery: trio.Nursery) -> Stage:
+    return SilentHouse(ScriptedTwilioCaller(platform), platform, Ending(), scenery)
+
+
+def test_a_model_that_takes_the_connection_and_says_nothing_was_not_reached() -> None:
+    """Whatever goes wrong while dialling, the operator looks for the same thing: the address, the key, the network."""
+
+    async def script(stage: Stage) -> None:
+        assert (await stage.caller.until_ended()).code == 1011
+
+    report = Theatre(silent_house, TwilioDialect).play(script)
+    assert (report.end, report.end_detail) == (
+        EndReason.MODEL_UNREACHABLE,
+        "the model did not open a WebSocket within 5 s",
+    )

@@ -133,3 +133,21 @@ def test_mu_law_passes_through_untouched() -> None:
 
     report = play(script, profile=Profile(opening, Policy("Be brief."), model_media=MULAW_8K))
     assert report.audio.model_appended == report.audio.caller_received
+
+
+def test_a_delta_may_end_in_the_middle_of_a_sample() -> None:
+    """The service's deltas hold whatever it has; the other half comes with the next one."""
+    spoken = tone(440, 400, 24_000)
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await model.begin("item-1", response_id="response-1")
+        for start, end in pairwise([0, 1, 4, 1001, len(spoken)]):
+            await model.delta("item-1", spoken[start:end], response_id="response-1")
+        await model.finish("item-1", response_id="response-1")
+        await stage.caller.hear(Ms(400))
+        assert abs(pitch(heard_by(stage), 8000) - 440) <= 3
+        await stage.caller.hang_up()
+
+    report = play(script)
+    assert (report.end, report.audio.model_pushed) == (EndReason.CALLER_HUNG_UP, 400)

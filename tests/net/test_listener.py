@@ -46,16 +46,17 @@ async def blame_the_peer(_socket: MessageSocket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("handler", "code", "failed", "logged"),
+    ("handler", "code", "reason", "failed", "logged"),
     [
-        (blunder, 1011, 1, [("a connection failed", "error")]),
-        (blame_the_peer, 1003, 0, [("a peer broke the protocol", "warning")]),
-        (leave, 1000, 0, []),
+        (blunder, 1011, b"", 1, [("a connection failed", "error")]),
+        (blame_the_peer, 1003, b"not what I asked for", 0, [("a peer broke the protocol", "warning")]),
+        (leave, 1000, b"", 0, []),
     ],
 )
 async def test_how_a_handler_ends_is_what_the_peer_is_told(
     handler: Callable[[MessageSocket], Awaitable[None]],
     code: int,
+    reason: bytes,
     failed: int,
     logged: list[tuple[str, str]],
     autojump_clock: MockClock,
@@ -65,7 +66,7 @@ async def test_how_a_handler_ends_is_what_the_peer_is_told(
         async with a_house(Doomed(handler)) as house:
             client = await house.port.connect()
             await client.send_all(UPGRADE_REQUEST)
-            goodbye = close_frame(code, masked=False)
+            goodbye = close_frame(code, reason, masked=False)
             assert await read_until(client, goodbye) == switching_protocols(UPGRADE_REQUEST) + goodbye
             await client.send_all(close_frame(1000))
             assert await seconds_until_closed(client) == (b"", 0)
