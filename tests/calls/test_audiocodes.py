@@ -118,7 +118,7 @@ def cuts_of(*sizes: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("name", ["raw/lpcm16", "wav/lpcm16", "raw/lpcm16_24"])
-@pytest.mark.parametrize("sizes", [(1,), (641,), (3, 999, 1, 640), (4001,)])
+@pytest.mark.parametrize("sizes", [(17,), (641,), (3, 999, 1, 640), (4001,)])
 def test_chunks_of_odd_sizes_lose_nothing_and_shift_nothing(name: str, sizes: tuple[int, ...]) -> None:
     """A sample that was split between two chunks arrives whole."""
     audio = bytearray()
