@@ -59,7 +59,7 @@ async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> G
         config=config,
         model_url=with_model(url, config.realtime.model),
         recorder=Recorder(settling.directory, disk),
-        trust=settling.trust if urlsplit(url).scheme == "wss" else None,
+        trust=settling.trust,
         identity=settling.identity,
         hearing=settling.hearing,
     )
@@ -123,7 +123,7 @@ def with_model(url: str, model: str) -> str:
 @attrs.frozen
 class _Settling:
     identity: ssl.SSLContext | None
-    trust: ssl.SSLContext
+    trust: ssl.SSLContext | None
     directory: Path | None
     hearing: Hearing | None
 
@@ -141,7 +141,8 @@ def _prepare(config: Config) -> _Settling:
         problems.extend(_unwritable(directory))
     if problems:
         raise ConfigError(problems)
-    return _Settling(identity, ssl.create_default_context(), directory, hearing_of(config.vad))
+    trust = ssl.create_default_context() if urlsplit(config.realtime.url).scheme == "wss" else None
+    return _Settling(identity, trust, directory, hearing_of(config.vad))
 
 
 def _unwritable(directory: Path) -> Iterator[str]:

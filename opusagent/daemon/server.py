@@ -89,7 +89,9 @@ async def run_daemon(
     doorstep = await open_doorstep(config.server, ())
     steward = Steward(generation, doorstep, means, observer or Observer())
     async with trio.open_nursery() as beside:
-        await beside.start(steward.run)
+        ready = trio.Event()
+        beside.start_soon(steward.run, ready.set)
+        await ready.wait()
         announce(generation, doorstep)
         task_status.started(doorstep.port)
         await stop.wait()
@@ -179,7 +181,13 @@ async def _open(
         control = await open_control(config.admin.socket) if config.admin.socket else None
     except (ConfigError, CannotBind) as error:
         return error
-    return _Opened(steward, control, partial(announce, generation, doorstep))
+    return _Opened(steward, control, partial(_on_ready, generation, doorstep))
+
+
+def _on_ready(generation: Generation, doorstep: Doorstep) -> None:
+    announce(generation, doorstep)
+    gc.collect()
+    gc.freeze()  # what is there now stays: a full collection during calls need not look at it
 
 
 async def _carry(opened: _Opened, signals: AsyncIterator[int], predecessor: Predecessor | None) -> None:
@@ -192,11 +200,8 @@ async def _carry(opened: _Opened, signals: AsyncIterator[int], predecessor: Pred
             control.show()
             await orders.start(serve, [control.listener], ControlSite(steward), CONTROL_LIMITS)
         async with trio.open_nursery() as house:
-            await house.start(steward.run)
-            opened.ready()
+            house.start_soon(steward.run, opened.ready)
             orders.start_soon(_obey, signals, steward, orders)
-            gc.collect()
-            gc.freeze()  # what is there now stays: a full collection during calls need not look at it
         if control is not None:
             control.remove()
         orders.cancel_scope.cancel()

@@ -29,7 +29,8 @@ from opusagent.daemon.roster import Roster
 from opusagent.daemon.systemd import EXTENSION_USEC, ServiceManager, status
 from opusagent.daemon.upgrade import Predecessor, Successor, UpgradeFailed, start_successor
 from opusagent.errors import ConfigError
-from opusagent.net.listener import FrontDoor, serve
+from opusagent.net.limits import ListenerLimits
+from opusagent.net.listener import FrontDoor
 from opusagent.units import CallId, LoopTime
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -69,6 +70,8 @@ class Steward:
         self._began: Final = LoopTime(trio.current_time())
         self._life = Life(Phase.STARTING, self._began)
         self._manager = means.manager
+        listeners = doorstep.listeners(lambda: self._generation.identity)
+        self._door: Final = FrontDoor(listeners, self.frontage, ListenerLimits())
         self._accepting: Final = trio.CancelScope()
         self._change: Final = trio.Lock()
         self.overran = False
@@ -216,30 +219,27 @@ class Steward:
 
     # -- the run ------------------------------------------------------------------------------------------------
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until drained, and to the end of the last call."""
         async with trio.open_nursery() as connections:
             connections.start_soon(self._listen)
             async with trio.open_nursery() as doors:
-                door = await doors.start(self._accept, connections)
+                doors.start_soon(self._accept, connections)
                 doors.start_soon(self._tick)
                 doors.start_soon(self._await_predecessor)
                 self._life = self._life.ready(LoopTime(trio.current_time()))
                 self._manager.tell("READY=1", f"MAINPID={os.getpid()}")
                 self._tell_status()
-                task_status.started()
-                await self._until_drained(door)
+                on_ready()
+                await self._until_drained()
                 self.overran = bool(self.roster.connections) and not self._is_hastened
                 await self._end_calls()
                 doors.cancel_scope.cancel()
             connections.cancel_scope.cancel()
 
-    async def _accept(
-        self, connections: trio.Nursery, *, task_status: trio.TaskStatus[FrontDoor] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        listeners = self._doorstep.listeners(lambda: self._generation.identity)
+    async def _accept(self, connections: trio.Nursery) -> None:
         with self._accepting:
-            await serve(listeners, self.frontage, connections=connections, task_status=task_status)
+            await self._door.accept(connections)
 
     async def _listen(self) -> None:
         """Every generation's ears, to the end: those of earlier ones sleep when their last call is over."""
@@ -255,11 +255,11 @@ class Steward:
         self._is_alone = True
         self.roster.news.ring()
 
-    async def _until_drained(self, door: FrontDoor) -> None:
+    async def _until_drained(self) -> None:
         while not self._life.is_ending:
             await self.roster.news.wait(None)
         while trio.current_time() < (deadline := self._life.deadline or LoopTime(trio.current_time())):
-            handed_over = self._accepting.cancel_called and door.statistics().open
+            handed_over = self._accepting.cancel_called and self._door.statistics().open
             if self._is_alone and not self.roster.connections and not handed_over:
                 return
             await self.roster.news.wait(deadline)
@@ -272,6 +272,7 @@ class Steward:
             log.warning("the calls that are left are ended", calls=left)
         self.roster.end_calls()
         with trio.move_on_after(GOODBYE_SECONDS):
+            await trio.lowlevel.checkpoint()
             while self.roster.conversations:
                 await self.roster.news.wait(None)
 

@@ -13,9 +13,11 @@ from typing import Final
 import attrs
 import trio
 
+from opusagent.demo.speech import load
 from opusagent.net.limits import MODEL
 from opusagent.net.sockets import connect
 from opusagent.testing.twilio_caller import ScriptedTwilioCaller
+from opusagent.units import Ms
 
 PATIENCE: Final = 20.0
 """Seconds that anything may take here. A machine that is busy with other things is no reason to fail."""
@@ -151,6 +153,13 @@ async def call(port: int) -> AsyncGenerator[ScriptedTwilioCaller]:
         async with caller.on_the_line():
             yield caller
         plumbing.cancel_scope.cancel()
+
+
+async def be_answered(caller: ScriptedTwilioCaller) -> None:
+    """The call goes on: what is said is answered."""
+    with trio.fail_after(PATIENCE):
+        await caller.say(load("interruption"))
+        await caller.hear(Ms(200))
 
 
 async def http(port: int, request: str) -> bytes:

@@ -9,12 +9,10 @@ import attrs
 import trio
 
 from opusagent.call.bell import Bell
-from opusagent.demo.speech import load
 from opusagent.errors import GOING_AWAY, PeerRefused
 from opusagent.testing.raw import UPGRADE_REQUEST
-from opusagent.testing.twilio_caller import ScriptedTwilioCaller
 from opusagent.units import Ms
-from tests.daemon.process import PATIENCE, Settings, call, command_line, daemon, get, http
+from tests.daemon.process import Settings, be_answered, call, command_line, daemon, get, http
 
 WRONG = '[agnet]\nvoice = "x"\n[limits]\ncall_seconds = "long"\n'
 PROBLEMS = (
@@ -36,13 +34,6 @@ def frames(recording: Path) -> int:
     """How many a player finds; it is strict."""
     with wave.open(str(recording)) as opened:
         return len(opened.readframes(opened.getnframes())) // 4
-
-
-async def be_answered(caller: ScriptedTwilioCaller) -> None:
-    """The call goes on: what is said is answered."""
-    with trio.fail_after(PATIENCE):
-        await caller.say(load("interruption"))
-        await caller.hear(Ms(200))
 
 
 async def status_of(path: Path) -> tuple[int, str]:
