@@ -149,7 +149,7 @@ def _low_level(sound: Sound) -> float:
 
 def cost_ms(seconds: int = 10, rate: Hz = HZ_8K) -> tuple[float, float]:
     """CPU in ms per second of audio, 20 ms at a time: of the monitor, and of the echo meter."""
-    speech = sounds.corpora()[0].sound
+    speech = sounds.demo().sound
     samples = np.resize(samples_of(sounds.pcm(speech)), seconds * rate)
     chunks = [samples[at : at + rate // 50] for at in range(0, len(samples), rate // 50)]
     monitor, meter = AudioQualityMonitor(rate), EchoMeter(rate)

@@ -287,7 +287,7 @@ def _mistake_cells(figures: Mistakes) -> tuple[str, ...]:
 
 def _print_costs() -> list[str]:
     costs = {name: [cost_ms(detector, streams) for streams in _STREAMS] for name, detector in detectors().items()}
-    heads = ("detector", *(f"{streams} streams" for streams in _STREAMS))
+    heads = ("streams in a batch", *(str(streams) for streams in _STREAMS))
     print(markdown(heads, [(name, *(f"{cost:.2f}" for cost in found)) for name, found in costs.items()]))
     return [
         f"{cost:.2f} ms of CPU per second with {streams} streams, at most {MOST_BATCHED_MS}"

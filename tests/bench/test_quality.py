@@ -9,7 +9,7 @@ from opusagent.bench.quality import Error, error_of
 @pytest.mark.parametrize("snr", quality.SNRS_DB)
 @pytest.mark.parametrize("noise", [sounds.white, sounds.car])
 def test_the_ratio_of_speech_to_noise_is_within_its_bars(snr: int, noise: quality.Noise) -> None:
-    error = quality.snr_error(sounds.corpora()[0], noise, snr)
+    error = quality.snr_error(sounds.demo(), noise, snr)
     assert abs(error.bias) <= quality.MOST_SNR_BIAS_DB
     assert error.spread <= quality.MOST_SNR_SPREAD_DB
     assert error.count > 30
@@ -17,7 +17,7 @@ def test_the_ratio_of_speech_to_noise_is_within_its_bars(snr: int, noise: qualit
 
 @pytest.mark.parametrize("percent", quality.CLIPPED_PERCENT)
 def test_clipping_is_within_its_bars(percent: float) -> None:
-    speech = sounds.corpora()[0]
+    speech = sounds.demo()
     assert abs(quality.clipping_error(speech, percent)) <= quality.MOST_CLIPPING_ERROR
     assert abs(quality.clipping_error(speech, percent, 1.0, companded=True)) <= quality.MOST_COMPANDED_ERROR
 
@@ -30,14 +30,14 @@ def test_distortion_is_within_its_bar(hertz: float, percent: float) -> None:
 
 @pytest.mark.parametrize(("delay", "loss"), [(60, 20.0), (600, 30.0)])
 def test_an_echo_is_always_known_and_within_its_bar(delay: int, loss: float) -> None:
-    paths = quality.echo_estimates(sounds.corpora()[0], delay, loss)
+    paths = quality.echo_estimates(sounds.demo(), delay, loss)
     delays = [path.delay for path in paths if path]
     assert len(delays) == len(paths)
     assert delays == pytest.approx([delay] * len(paths), abs=quality.MOST_DELAY_ERROR_MS)
 
 
 def test_while_both_talk_an_echo_is_known_or_not_but_never_wrong() -> None:
-    paths = quality.echo_estimates(sounds.corpora()[0], 150, 20.0, talking=True)
+    paths = quality.echo_estimates(sounds.demo(), 150, 20.0, talking=True)
     assert {path.delay for path in paths if path} <= {149, 150, 151}
 
 

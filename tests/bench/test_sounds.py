@@ -24,7 +24,7 @@ def strongest(sound: Sound, count: int) -> list[float]:
 
 
 def test_the_demos_speech_is_twelve_utterances_at_its_level() -> None:
-    speech = sounds.corpora()[0]
+    speech = sounds.demo()
     assert speech.name == "demo"
     assert len(speech.onsets) == 12
     assert len(speech.active) * FRAME == len(speech.sound)
@@ -32,14 +32,14 @@ def test_the_demos_speech_is_twelve_utterances_at_its_level() -> None:
 
 
 def test_silence_between_utterances_is_not_speech() -> None:
-    speech = sounds.corpora()[0]
+    speech = sounds.demo()
     assert 0.4 < float(speech.active.mean()) < 0.8
     assert not speech.active[:75].any()
 
 
 @pytest.mark.parametrize("snr", [20.0, 0.0])
 def test_noise_is_as_far_below_speech_as_stated(snr: float) -> None:
-    speech = sounds.corpora()[0]
+    speech = sounds.demo()
     noise = sounds.mixed(speech, sounds.white(len(speech.sound) / HZ_8K), snr) - speech.sound
     assert level(noise) == pytest.approx(SPEECH_DB - snr)
 

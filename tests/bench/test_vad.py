@@ -10,7 +10,7 @@ from opusagent.units import HZ_8K
 
 @pytest.mark.parametrize("line", ["clean", "white 10 dB", "car -5 dB", "music 5 dB"])
 def test_silero_meets_its_bars_on_the_demos_speech(line: str) -> None:
-    speech = sounds.corpora()[0]
+    speech = sounds.demo()
     [found] = vad.probabilities(vad.detectors()["silero"], [sounds.telephoned(vad.conditions(speech)[line])])
     assert vad.hearing_missed(line, vad.hearing(speech, found)) == []
 
@@ -22,7 +22,7 @@ def test_silero_takes_nothing_else_for_speech() -> None:
 
 
 def test_energy_alone_suffices_on_a_clean_line() -> None:
-    speech = sounds.corpora()[0]
+    speech = sounds.demo()
     [found] = vad.probabilities(vad.detectors()["energy"], [sounds.telephoned(vad.conditions(speech)["clean"])])
     figures = vad.hearing(speech, found)
     assert figures.auc > 0.98
@@ -31,7 +31,7 @@ def test_energy_alone_suffices_on_a_clean_line() -> None:
 
 def test_a_perfect_detector_has_perfect_figures() -> None:
     """And is known two chunks later: never below one chunk, because the second one must end."""
-    speech = sounds.corpora()[0]
+    speech = sounds.demo()
     chunks = len(speech.sound) // (HZ_8K * 32 // 1000)
     truth = vad.chunk_truth(speech, chunks)
     figures = vad.hearing(speech, truth.astype(np.float64))
@@ -40,7 +40,7 @@ def test_a_perfect_detector_has_perfect_figures() -> None:
 
 
 def test_a_detector_that_says_speech_all_the_time_misses_every_onset_but_looks_fine_by_f1() -> None:
-    speech = sounds.corpora()[0]
+    speech = sounds.demo()
     figures = vad.hearing(speech, np.ones(1000))
     assert figures == Hearing(auc=0.5, f1=figures.f1, onset_median=np.inf, onset_p90=np.inf, missed=12)
     assert figures.f1 > 0.7

@@ -38,7 +38,9 @@ _LOWEST: Final = (
 _REACH: Final = 4  # samples of the filter to either side of the lag
 _KEPT: Final = 0.8  # of the older seconds' weight, each second
 _AUDIBLE: Final = power_of(-50.0)
-_CERTAIN: Final = 7.0  # standard deviations of the correlation; chance among 2000 lags reaches 4.5
+_CERTAIN: Final = (
+    9.0  # standard deviations of the correlation; noise reaches 4.5 among 2000 lags, two voices at one pitch 8
+)
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ SECONDS = 8
 
 
 def words() -> Sound:
-    return sounds.corpora()[0].sound[: SECONDS * HZ_8K]
+    return sounds.demo().sound[: SECONDS * HZ_8K]
 
 
 def delayed(sound: Sound, ms: int, loss_db: float) -> Sound:

@@ -26,7 +26,7 @@ def chunks(sound: Sound, length: int = FRAME) -> Iterator[Samples]:
 
 def speech(noise_db: float) -> Sound:
     """Forty-four seconds of it, with noise at that level."""
-    words = sounds.corpora()[0].sound
+    words = sounds.demo().sound
     return words + sounds.at_level(sounds.white(len(words) / HZ_8K), noise_db)
 
 

@@ -59,5 +59,13 @@ def test_bursts_between_silences_leave_a_finite_noise() -> None:
     assert levels is None or (math.isfinite(levels.speech) and math.isfinite(levels.noise))
 
 
+def test_a_dip_in_the_noise_is_not_the_noise() -> None:
+    powers = talk(-23, -43)
+    powers[-15:-5] /= 10
+    levels = SpeechTracker().push(powers)
+    assert levels is not None
+    assert levels.snr_db == pytest.approx(20, abs=1)
+
+
 def test_a_ratio_is_a_difference_of_levels() -> None:
     assert SpeechLevels(speech=-20.0, noise=-45.5).snr_db == 25.5

@@ -39,7 +39,7 @@ def test_noise_is_not_distortion() -> None:
         sounds.tone(1.0) * 1e-3,
         np.sign(sounds.tone(1.0, 440.0)),
         np.zeros(HZ_8K),
-        sounds.corpora()[0].sound[HZ_8K : 2 * HZ_8K],
+        sounds.demo().sound[HZ_8K : 2 * HZ_8K],
     ],
     ids=["noise", "keys", "two tones", "a swelling one", "one that moves", "a faint one", "a square", "none", "speech"],
 )
