@@ -13,7 +13,6 @@ import attrs
 import numpy as np
 
 from opusagent.audio.quality.levels import Floats, Powers, power_of
-from opusagent.units import Hz
 
 LEAST_TONE_DBFS: Final = -50.0
 _STEADY: Final = 1.4  # the loudest 20 ms over the softest: 1.5 dB; 60 Hz, of which they hold 1.2 periods, needs 1.1
@@ -48,15 +47,6 @@ def thd_percent(second: Floats, powers: Powers) -> float | None:
     if first is None or last is None or abs(first.bin - last.bin) > _DRIFT:
         return None
     return 100 * math.sqrt((first.harmonics + last.harmonics) / (first.power + last.power))
-
-
-def frequency_of(bins: float, rate: Hz) -> float:
-    """Hertz of a bin of half a second.
-
-    >>> frequency_of(500.0, Hz(8000))
-    1000.0
-    """
-    return bins * rate / (rate // 2)
 
 
 def _tone(sound: Floats) -> _Tone | None:

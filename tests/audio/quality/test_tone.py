@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from opusagent.audio.quality.levels import SLIVERS_PER_FRAME, sliver_powers
-from opusagent.audio.quality.tone import frequency_of, thd_percent
+from opusagent.audio.quality.tone import thd_percent
 from opusagent.bench import quality, sounds
 from opusagent.bench.sounds import Sound
 from opusagent.units import HZ_8K
@@ -45,7 +45,3 @@ def test_noise_is_not_distortion() -> None:
 )
 def test_without_one_stable_tone_there_is_no_distortion_to_measure(sound: Sound) -> None:
     assert distortion(sound * 0.3) is None
-
-
-def test_a_bin_of_half_a_second_is_two_hertz() -> None:
-    assert frequency_of(1.0, HZ_8K) == 2.0
