@@ -212,6 +212,15 @@ def test_refused_settings_end_the_call_and_say_which() -> None:
     assert ends(scene.hear(ErrorEvent(error=error))) == [end]
 
 
+def test_a_model_that_speaks_before_it_is_configured_is_not_heard() -> None:
+    """It has no instructions yet, and no platform has been told that the call is taken."""
+    scene = Scene()
+    scene.hear(SessionCreated(session=ServiceSession()), created("r1"), delta("r1", "i1", 500))
+    assert scene.listen(1.0) == b""
+    scene.hear(CONFIGURED, delta("r1", "i1", 100), done("r1"))
+    assert scene.listen(1.0)
+
+
 def test_a_failed_response_is_an_error_though_no_error_event_comes() -> None:
     scene = ready()
     details = StatusDetails(type="failed", error=ErrorDetail(code="rate_limit_exceeded", message="slow down"))
