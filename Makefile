@@ -1,5 +1,8 @@
 # Every command of the house. Needs Python 3.11 or newer and make; each target makes the environment that it needs.
 
+# numpy's products here are small: a second thread of OpenBLAS only waits for a core.
+export OPENBLAS_NUM_THREADS := 1
+
 VENV ?= .venv
 # The interpreter for a new environment: the newest that really runs (a shim may stand for one that is not installed).
 PYTHON ?=
