@@ -1,4 +1,4 @@
-"""The webhook side of Twilio: the form that announces a call, and the TwiML that sends its audio to us.
+"""The webhook side of Twilio: the form that announces a call, and the TwiML that sends its audio to us or elsewhere.
 
 `<Connect><Stream>` carries sound both ways and lasts until we close the socket. Query strings are not supported on
 the stream's address; what the call should know goes into `<Parameter>` (Twilio, "TwiML Voice: <Stream>").
@@ -7,7 +7,7 @@ the stream's address; what the call should know goes into `<Parameter>` (Twilio,
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import attrs
 
@@ -72,9 +72,39 @@ def connect_stream(url: str, parameters: Mapping[str, str]) -> str:
     </Connect>
     </Response>
     """
+    return _response(_connect(url, parameters))
+
+
+def play_digits(digits: str, url: str, parameters: Mapping[str, str]) -> str:
+    """TwiML that plays the tones of `digits` (`w`: half a second of pause) and then connects as `connect_stream` does.
+
+    >>> play_digits("1w2#", "wss://a.example/m", {}).partition("<Response>")[2]
+    '<Play digits="1w2#"/><Connect><Stream url="wss://a.example/m"></Stream></Connect></Response>'
+    """
+    return _response(f"<Play digits={_quoted(digits)}/>{_connect(url, parameters)}")
+
+
+def dial(target: str, caller_id: str | None = None) -> str:
+    """TwiML that puts the caller through to `target`: a telephone number, `tel:` or `sip:`; afterwards the call ends.
+
+    >>> dial("sip:desk@pbx.example.net").partition("<Response>")[2]
+    '<Dial><Sip>sip:desk@pbx.example.net</Sip></Dial></Response>'
+    >>> dial("tel:+15550142", "+15550100").partition("<Response>")[2]
+    '<Dial callerId="+15550100">+15550142</Dial></Response>'
+    """
+    shown = f" callerId={_quoted(caller_id)}" if caller_id else ""
+    to = escape("".join(filter(_in_xml, target.removeprefix("tel:"))))
+    whom = f"<Sip>{to}</Sip>" if to.startswith(("sip:", "sips:")) else to
+    return _response(f"<Dial{shown}>{whom}</Dial>")
+
+
+def _response(verbs: str) -> str:
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Response>{verbs}</Response>'
+
+
+def _connect(url: str, parameters: Mapping[str, str]) -> str:
     passed = "".join(_parameter(name, value) for name, value in parameters.items())
-    stream = f"<Stream url={_quoted(url)}>{passed}</Stream>"
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Response><Connect>{stream}</Connect></Response>'
+    return f"<Connect><Stream url={_quoted(url)}>{passed}</Stream></Connect>"
 
 
 def _parameter(name: str, value: str) -> str:

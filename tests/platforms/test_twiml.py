@@ -3,7 +3,7 @@
 import pytest
 
 from opusagent.errors import RemoteProtocolError
-from opusagent.platforms.twiml import LONGEST_FORM, MOST_FIELDS, VoiceRequest, connect_stream
+from opusagent.platforms.twiml import LONGEST_FORM, MOST_FIELDS, VoiceRequest, connect_stream, dial, play_digits
 
 FORM = (
     b"AccountSid=AC0f&ApiVersion=2010-04-01&CallSid=CA2d&CallStatus=ringing&Direction=inbound"
@@ -81,3 +81,25 @@ def test_values_cannot_break_out_of_the_xml(value: str, written: str) -> None:
 def test_name_and_value_stay_under_500_characters(length: int, kept: int) -> None:
     """Twilio's bound; the value gives way."""
     assert f'name="From" value="{"x" * kept}"/>' in connect_stream("wss://x", {"From": "x" * length})
+
+
+@pytest.mark.parametrize(
+    ("twiml", "verbs"),
+    [
+        (dial("+15550142"), "<Dial>+15550142</Dial>"),
+        (dial("tel:+15550142", "+15550100"), '<Dial callerId="+15550100">+15550142</Dial>'),
+        (dial("sips:desk@pbx.example.net"), "<Dial><Sip>sips:desk@pbx.example.net</Sip></Dial>"),
+        (dial("1</Dial><Say>\x00&"), "<Dial>1&lt;/Dial&gt;&lt;Say&gt;&amp;</Dial>"),
+        (dial("1", '"/><Hangup/>'), "<Dial callerId='\"/&gt;&lt;Hangup/&gt;'>1</Dial>"),
+        (
+            play_digits('1"', "wss://a.example/m", {"a": "b"}),
+            (
+                '<Play digits=\'1"\'/><Connect><Stream url="wss://a.example/m">'
+                '<Parameter name="a" value="b"/></Stream></Connect>'
+            ),
+        ),
+    ],
+)
+def test_what_sends_a_call_elsewhere(twiml: str, verbs: str) -> None:
+    """And nothing breaks out of it."""
+    assert twiml == f'<?xml version="1.0" encoding="UTF-8"?>\n<Response>{verbs}</Response>'
