@@ -55,7 +55,7 @@ async def calls_at(api: Api) -> AsyncGenerator[TwilioCalls]:
         account = TwilioAccount(
             account_sid=SID, user="SK7", password=Secret("hunter2"), url=f"http://127.0.0.1:{door.port}"
         )
-        yield TwilioCalls(account, HttpClient(), Reach.PRIVATE, pause_seconds=0)
+        yield TwilioCalls(account, HttpClient(), Reach.PRIVATE, LIMITS, 0)
         house.cancel_scope.cancel()
 
 
