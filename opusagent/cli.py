@@ -80,6 +80,32 @@ def _app(environ: Mapping[str, str]) -> App:
         """
         return _demo(output)
 
+    def report(
+        target: str | None = None,
+        *,
+        directory: Path = Path("recordings"),
+        latency: Annotated[bool, Parameter(negative=())] = False,
+        plot: Path | None = None,
+        json: Annotated[bool, Parameter(negative=())] = False,
+    ) -> int:
+        """Show what calls have left: one on a page, many in a table, or where the time of all their turns went.
+
+        Parameters
+        ----------
+        target
+            A report.json, a directory of one call or of many, or a call's id under the directory of recordings.
+        directory
+            Where the recordings are.
+        latency
+            Percentiles of every stage from the caller's last sound to the answer's first, and the slow turns: those
+            over the environment's LATENCY_ALERT_THRESHOLD, 500 ms without it.
+        plot
+            Draw the latencies into this file, as SVG.
+        json
+            As JSON.
+        """
+        return _report(target, directory, plot, environ, latency=latency, json=json)
+
     def config(file: Path) -> int:
         """Show a configuration as it is in effect, each value with where it comes from, and no secret.
 
@@ -124,7 +150,7 @@ def _app(environ: Mapping[str, str]) -> App:
 
     systemd = App(name="systemd", help="Run the daemon as a service.", help_format="plaintext")
     systemd.command(install)
-    for command in (serve, check, config, reload, upgrade, demo):
+    for command in (serve, check, config, reload, upgrade, demo, report):
         app.command(command)
     app.command(systemd)
     return app
@@ -189,6 +215,19 @@ def _install(root: Path, program: str | None) -> int:
         return FAILED
     sys.stdout.write("".join(f"{path}\n" for path in written))
     return OK
+
+
+def _report(
+    target: str | None, directory: Path, plot: Path | None, environ: Mapping[str, str], *, latency: bool, json: bool
+) -> int:
+    from opusagent.daemon.config import alerts_in
+    from opusagent.reports.command import Wish, show
+
+    wish = Wish(target, directory, latency=latency, plot=plot, json=json, threshold_ms=alerts_in(environ).latency_ms)
+    if fault := wish.fault():
+        _say(fault)
+        return WRONG_CONFIGURATION
+    return OK if show(wish, sys.stdout.write, _say) else FAILED
 
 
 def _demo(output: Path) -> int:

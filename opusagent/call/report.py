@@ -59,8 +59,11 @@ class AudioAccount:
 class CallReport:
     """One call, whole. `report.json` holds exactly these fields.
 
-    `hearing` is what the daemon's own ears heard, None without them; `words` is the transcript in numbers. Reports that
-    were written before there was a field read as its default.
+    `started` is wall clock, `seconds` the length. `end` is why it ended and `end_detail` what is known of it.
+    `setup_seconds`: until the model was ready. `turns` are timed, `caller_turns` and `barge_ins` counted. `line_gaps`:
+    for how long the platform's socket was away, each time. `model_errors` and `unknown_messages` are counts, by code
+    and by kind. `recording` is its file, `recording_fault` why it is not whole. `hearing` is what the daemon's own ears
+    heard, None without them; `words` is the transcript in numbers.
     """
 
     call_id: CallId
@@ -163,13 +166,13 @@ def page(report: CallReport) -> str:
         "  story:",
         *(f"    {happening.at:8.2f} s  {happening.what}" for happening in report.story),
     )
-    return "\n".join(map(_plain, lines)) + "\n"
+    return "\n".join(map(plain, lines)) + "\n"
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     r"""A line for a terminal. Numbers, names and texts of others may hold anything: nothing of it moves a cursor.
 
-    >>> _plain("from +1\x1b[2J\n to 2")
+    >>> plain("from +1\x1b[2J\n to 2")
     'from +1 [2J  to 2'
     """
     return "".join(each if each.isprintable() else " " for each in line)

@@ -24,7 +24,7 @@ FRESH: Final = 3.0
 
 @attrs.frozen
 class Turn:
-    """One answer and what it followed."""
+    """One answer and what it followed. `heard` of `total`: how much of it was heard, if the caller interrupted it."""
 
     stopped: float | None = None
     first_delta: float | None = None

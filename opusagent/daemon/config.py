@@ -66,6 +66,7 @@ __all__ = [
     "Server",
     "Twilio",
     "Vad",
+    "alerts_in",
     "credential_file",
     "load",
     "parse",
@@ -169,6 +170,15 @@ def parse(text: str, environ: Mapping[str, str], *, source: str) -> Config:
         return _config(read_document(text), environ)
     except ConfigError as error:
         raise ConfigError([f"{source}: {problem}" for problem in error.problems]) from error
+
+
+def alerts_in(environ: Mapping[str, str]) -> Alerts:
+    """`[alerts]` without a file: its defaults, or what the environment sets. Raises `ConfigError`."""
+    reader = TableReader({}, {"alerts": Alerts}, overrides_in(environ))
+    alerts = reader.read("alerts", Alerts)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return alerts
 
 
 def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Config:

@@ -1,0 +1,77 @@
+"""`opusagent report`: which reports, and in which form."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from opusagent.call.report import page, to_json
+from opusagent.reports.latency import latencies, latency_page, stage_times
+from opusagent.reports.plot import plot
+from opusagent.reports.shelf import Filed, Unreadable, find
+from opusagent.reports.table import table, words_of
+
+Write = Callable[[str], object]
+
+
+@attrs.frozen
+class Wish:
+    """What was asked for. `target` as in `shelf.find`; with a `plot` the figures are latencies."""
+
+    target: str | None
+    directory: Path
+    latency: bool = False
+    plot: Path | None = None
+    json: bool = False
+    threshold_ms: float = 500.0
+
+    def fault(self) -> str | None:
+        """Why it cannot be had, whatever the reports are."""
+        if self.plot is not None and self.plot.suffix.lower() != ".svg":
+            return f"{self.plot}: plots are written as SVG, which browsers and office programs show: name a file.svg"
+        return None
+
+
+def show(wish: Wish, write: Write, complain: Write) -> bool:
+    """Write what was asked for, and complain of every report that cannot be read. Whether all could be."""
+    found = find(wish.target, wish.directory)
+    reports = [each for each in found if isinstance(each, Filed)]
+    unreadable = [each for each in found if isinstance(each, Unreadable)]
+    for each in unreadable:
+        complain(f"{each.path}: {each.why}")
+    if not found:
+        complain(f"{wish.target or wish.directory}: no reports; a call that was recorded leaves a report.json")
+    if not reports:
+        return False
+    write(_latency(wish, reports) if wish.latency or wish.plot is not None else _calls(wish, reports))
+    return not unreadable and _drawn(wish, reports, complain)
+
+
+def _calls(wish: Wish, reports: Sequence[Filed]) -> str:
+    if len(reports) == 1 and wish.target is not None:
+        (only,) = reports
+        return to_json(only.report).decode() if wish.json else page(only.report) + words_of(only.transcript)
+    values = [each.report for each in reports]
+    return _as_json(values) if wish.json else table(values)
+
+
+def _latency(wish: Wish, reports: Sequence[Filed]) -> str:
+    figures = latencies([each.report for each in reports], wish.threshold_ms)
+    return _as_json(figures) if wish.json else latency_page(figures)
+
+
+def _drawn(wish: Wish, reports: Sequence[Filed], complain: Write) -> bool:
+    if wish.plot is None:
+        return True
+    times = stage_times(turn for each in reports for turn in each.report.turns)
+    try:
+        wish.plot.write_text(plot(times, wish.threshold_ms))
+    except OSError as error:
+        complain(f"{wish.plot}: the plot cannot be written: {error.strerror}")
+        return False
+    return True
+
+
+def _as_json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
