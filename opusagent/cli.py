@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import cyclopts
 import trio
@@ -70,15 +70,17 @@ def _app(environ: Mapping[str, str]) -> App:
         """
         return _check(file, environ)
 
-    def demo(*, output: Path = Path("demo-output")) -> int:
+    def demo(*, output: Path = Path("demo-output"), platform: Literal["twilio", "audiocodes"] = "twilio") -> int:
         """Place one call on this machine, offline: daemon, embedded model and caller, with real sockets and speech.
 
         Parameters
         ----------
         output
             The directory that the recording and the report are left in.
+        platform
+            Whose protocol the caller speaks. AudioCodes' line breaks in the middle of the call, and comes back.
         """
-        return _demo(output)
+        return _demo(output, platform)
 
     def report(
         target: str | None = None,
@@ -230,9 +232,9 @@ def _report(
     return OK if show(wish, sys.stdout.write, _say) else FAILED
 
 
-def _demo(output: Path) -> int:
+def _demo(output: Path, platform: Literal["twilio", "audiocodes"]) -> int:
     from opusagent.daemon.logs import configure_logs
     from opusagent.demo.show import run_demo
 
     configure_logs("text", logging.WARNING)
-    return OK if trio.run(run_demo, output, sys.stdout.write) else FAILED
+    return OK if trio.run(run_demo, output, sys.stdout.write, platform) else FAILED

@@ -8,17 +8,17 @@ from typing import Final
 import attrs
 import trio
 
+from opusagent.audio.convert import Converter
+from opusagent.audio.media import MULAW_8K
 from opusagent.call.moments import Moment
 from opusagent.call.report import CallReport, page, tell
-from opusagent.daemon.config import Agent, Config, Listen, Realtime, Recording, Server, Twilio
+from opusagent.daemon.config import Agent, AudioCodes, Config, Listen, Realtime, Recording, Server, Twilio
 from opusagent.daemon.server import Observer, run_daemon
 from opusagent.demo.ear import likeness
+from opusagent.demo.lines import LINES, AnyCaller, Line, Platform, Visit
 from opusagent.demo.speech import WORDS, load
 from opusagent.local.server import serve_local
-from opusagent.net.limits import MODEL
-from opusagent.net.sockets import connect
-from opusagent.testing.twilio_caller import ScriptedTwilioCaller
-from opusagent.units import CallId, LoopTime, Ms, Mulaw
+from opusagent.units import CallId, LoopTime, Ms
 
 GREETING: Final = "Hello, this is the parrot. I say what you say."
 
@@ -60,21 +60,22 @@ class Audience:
         self.write(f"{since:7.2f} s  {what}\n")
 
 
-async def run_demo(output: Path, write: Callable[[str], object]) -> bool:
+async def run_demo(output: Path, write: Callable[[str], object], platform: Platform = "twilio") -> bool:
     """Place the call, show it, leave its recording and report under `output`. Whether the caller heard the answers."""
+    line = LINES[platform]
     audience = Audience(write)
     observer = Observer(audience.on_start, audience.on_moment, audience.on_report)
-    write("one call: caller <-Twilio Media Streams-> daemon <-OpenAI Realtime-> parrot, all on loopback\n")
+    write(f"one call: caller <-{line.name}-> daemon <-OpenAI Realtime-> parrot, all on loopback\n")
     likenesses: list[float] = []
     async with trio.open_nursery() as house:
         url = await house.start(serve_local)
         stop = trio.Event()
         port = await house.start(partial(run_daemon, configuration(output, url), url, stop, observer=observer))
         with trio.move_on_after(PATIENCE):
-            likenesses = await place_call(port, audience)
+            likenesses = await place_call(line, port, audience)
             await audience.over.wait()
         house.cancel_scope.cancel()
-    return _verdict(audience, likenesses)
+    return _verdict(audience, likenesses, line.breaks)
 
 
 def configuration(output: Path, model_url: str) -> Config:
@@ -83,61 +84,62 @@ def configuration(output: Path, model_url: str) -> Config:
         server=Server(listen=Listen("127.0.0.1", 0)),
         realtime=Realtime(url=model_url),
         twilio=Twilio(insecure=True),
+        audiocodes=AudioCodes(insecure=True),
         agent=Agent(instructions="You are a parrot.", greeting=GREETING),
         recording=Recording(output),
     )
 
 
-async def place_call(port: int, audience: Audience) -> list[float]:
-    """Dial the daemon as Twilio does and talk. How alike each answer was to what had been said."""
-    async with trio.open_nursery() as plumbing:
-        socket = await connect(plumbing, f"ws://127.0.0.1:{port}/twilio/media", [], MODEL)
-        caller = ScriptedTwilioCaller(socket)
-        async with caller.on_the_line():
-            likenesses = await _talk(caller, audience)
-            await caller.hang_up()
-        plumbing.cancel_scope.cancel()
+async def place_call(line: Line, port: int, audience: Audience) -> list[float]:
+    """Dial the daemon as the platform does and talk. How alike each answer was to what had been said."""
+    async with line.dial(port) as visit, visit.caller.on_the_line():
+        likenesses = await _talk(visit, audience)
+        await visit.caller.hang_up()
     return likenesses
 
 
-async def _talk(caller: ScriptedTwilioCaller, audience: Audience) -> list[float]:
+async def _talk(visit: Visit, audience: Audience) -> list[float]:
+    caller = visit.caller
     await caller.hear(Ms(300))
     await caller.quiet(Ms(500))
     likenesses = [await _ask(caller, audience, "appointment")]
     await _begin_to_ask(caller, audience, "opening_hours")
+    await visit.mishap()
     likenesses.append(await _ask(caller, audience, "interruption"))
     likenesses.append(await _ask(caller, audience, "goodbye"))
     return likenesses
 
 
-async def _begin_to_ask(caller: ScriptedTwilioCaller, audience: Audience, name: str) -> None:
+async def _begin_to_ask(caller: AnyCaller, audience: Audience, name: str) -> None:
     """Say something and hear one second of the answer; the caller is impatient."""
     audience.say(f'caller: "{WORDS[name]}"')
-    await caller.say(load(name))
+    await caller.say(Converter(MULAW_8K, caller.media).push(load(name)))
     await caller.hear(Ms(1000))
 
 
-async def _ask(caller: ScriptedTwilioCaller, audience: Audience, name: str) -> float:
+async def _ask(caller: AnyCaller, audience: Audience, name: str) -> float:
     """Say something, hear the whole answer, and how alike it was."""
     audience.say(f'caller: "{WORDS[name]}"')
     words = load(name)
-    await caller.say(words)
+    await caller.say(Converter(MULAW_8K, caller.media).push(words))
     since = trio.current_time()
     await caller.hear(Ms(200))
     await caller.quiet(Ms(700))
-    answer = Mulaw(b"".join(heard.audio for heard in caller.heard if heard.at >= since))
+    heard = b"".join(heard.audio for heard in caller.heard if heard.at >= since)
+    answer = Converter(caller.media, MULAW_8K).push(heard)
     alike = likeness(words, answer)
     audience.say(f"caller heard {len(answer) // 8} ms of answer, likeness to the words said {alike:.2f}")
     return alike
 
 
-def _verdict(audience: Audience, likenesses: list[float]) -> bool:
+def _verdict(audience: Audience, likenesses: list[float], breaks: int) -> bool:
     if audience.report is None or audience.folder is None:
         audience.write(f"FAILED: the call did not come to its end within {PATIENCE:g} s\n")
         return False
     text = page(audience.report)
     (audience.folder / "report.txt").write_text(text)
-    heard = bool(likenesses) and min(likenesses) >= ALIKE and audience.report.barge_ins == 1
+    happened = (audience.report.barge_ins, len(audience.report.line_gaps))
+    heard = bool(likenesses) and min(likenesses) >= ALIKE and happened == (1, breaks)
     audience.write(f"\n{text}\n")
     audience.write(f"recording: {audience.folder}/call.wav\nreport:    {audience.folder}/report.txt, report.json\n")
     audience.write("the caller heard every answer\n" if heard else "FAILED: the caller did not hear every answer\n")

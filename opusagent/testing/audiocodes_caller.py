@@ -18,7 +18,6 @@ import attrs
 import trio
 from typing_extensions import override
 
-from opusagent.audio.media import MediaFormat
 from opusagent.audio.wav import HEADER_BYTES, MOST_DATA_BYTES, header
 from opusagent.errors import NORMAL_CLOSURE, PeerGone, PeerStalled
 from opusagent.net.message_socket import MessageSocket
@@ -128,11 +127,6 @@ class ScriptedAudioCodesCaller(ScriptedCaller[FromBridge, PlayQueue]):
     # What a script sees and does.
 
     @property
-    def media(self) -> MediaFormat:
-        """How the caller's words are written, and what is heard, once the call is accepted."""
-        return self._queue.media
-
-    @property
     def speech(self) -> list[Received[Speech]]:
         """What the platform was told of the caller's speech, and when."""
         return [Received(each.at, each.message) for each in self.received if isinstance(each.message, Speech)]
@@ -161,6 +155,7 @@ class ScriptedAudioCodesCaller(ScriptedCaller[FromBridge, PlayQueue]):
         self._wake()
         await self._until(lambda: NOW if self.rules.user_stream is UserStream.OPEN else NEVER)
 
+    @override
     async def hang_up(self, code: str = "client-disconnected", reason: str = "") -> None:
         """Leave: the platform says `session.end`. Returns when the bridge has closed, or has not in time."""
         with suppress(PeerGone, PeerStalled):
@@ -204,6 +199,7 @@ class ScriptedAudioCodesCaller(ScriptedCaller[FromBridge, PlayQueue]):
 
     async def _change_socket(self) -> None:
         with trio.move_on_after(PATIENCE):
+            await trio.lowlevel.checkpoint()
             while self._next is None and self._ended is None:
                 await self._news.wait()
         if self._next is None:

@@ -120,6 +120,11 @@ class ScriptedCaller(ABC, Generic[M, Q]):
         self._ended: LineEnded | None = None
 
     @property
+    def media(self) -> MediaFormat:
+        """How the caller's words are written, and what is heard; known for sure once the call is taken."""
+        return self._queue.media
+
+    @property
     def heard(self) -> tuple[Heard, ...]:
         """What the caller has heard up to now, or up to the end of the line."""
         return self._queue.heard(self._now())
@@ -195,6 +200,10 @@ class ScriptedCaller(ABC, Generic[M, Q]):
         return self._ended
 
     # What each platform does in its own way.
+
+    @abstractmethod
+    async def hang_up(self) -> None:
+        """Leave, in the platform's words. Nothing happens if the line has ended already."""
 
     @abstractmethod
     async def _be_connected(self) -> None:

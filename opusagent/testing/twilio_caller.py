@@ -70,6 +70,7 @@ class ScriptedTwilioCaller(ScriptedCaller[FromBridge, TwilioPlayout]):
             await self._send(partial(self._messages.key, key))
         await trio.lowlevel.checkpoint()
 
+    @override
     async def hang_up(self) -> None:
         """Leave: the platform says `stop` and closes. Nothing happens if the line has ended already."""
         with suppress(PeerGone, PeerStalled):

@@ -16,13 +16,13 @@ def recordings(directory: Path) -> list[Path]:
     return list(directory.glob("*/*/*/*/call.wav"))
 
 
-def seconds_of(recording: Path) -> float:
+def seconds_of(recording: Path, rate: int = 8000) -> float:
     """What a player shows. Python's own reader is as strict as players get."""
     with wave.open(str(recording)) as opened:
-        assert (opened.getnchannels(), opened.getframerate(), opened.getsampwidth()) == (2, 8000, 2)
+        assert (opened.getnchannels(), opened.getframerate(), opened.getsampwidth()) == (2, rate, 2)
         frames = opened.readframes(opened.getnframes())
         assert len(frames) == opened.getnframes() * 4
-        return len(frames) / 4 / 8000
+        return len(frames) / 4 / rate
 
 
 async def until_recorded(directory: Path, seconds: float) -> Path:
@@ -55,5 +55,31 @@ async def test_the_demo_shows_a_conversation_and_leaves_its_recording_and_report
     assert "the caller barges in" in shown
     (recording,) = recordings(tmp_path)
     assert seconds_of(recording) > 15
-    assert sorted(path.name for path in recording.parent.iterdir()) == ["call.wav", "report.json", "report.txt"]
+    assert sorted(path.name for path in recording.parent.iterdir()) == [
+        "call.wav",
+        "report.json",
+        "report.txt",
+        "transcript.jsonl",
+    ]
     assert "the caller barges in" in (recording.parent / "report.txt").read_text()
+
+
+async def test_the_demo_shows_a_line_that_breaks_and_comes_back(tmp_path: Path) -> None:
+    """By AudioCodes: every answer is heard, in one recording, and nobody is greeted twice."""
+    lines: list[str] = []
+    assert await run_demo(tmp_path, lines.append, "audiocodes")
+    shown = "".join(lines)
+    story = [
+        "AudioCodes VoiceAI Connect",
+        "the model begins to speak",
+        "the platform's socket broke",
+        "the platform is back after 1.",
+        "the caller barges in",
+        "the caller heard every answer",
+    ]
+    places = [shown.find(line) for line in story]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert shown.count("Greet them now") == 2, "once as it is said, and once in the report"
+    (recording,) = recordings(tmp_path)
+    assert seconds_of(recording, rate=24_000) > 15
