@@ -29,7 +29,7 @@ from opusagent.daemon.config_tables import (
     Twilio,
     Vad,
 )
-from opusagent.daemon.config_tools import ToolReader
+from opusagent.daemon.config_tools import ToolReader, transfer_targets
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     BackendUrl,
@@ -202,6 +202,8 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
         *_platform_problems(server, twilio, audiocodes, reader.faulty),
         *_chunk_problems(audio, reader),
     ]
+    if not problems:  # a target that is missing may be one that is wrong
+        problems = agent.keys.problems(transfer_targets(tools))
     if problems:
         raise ConfigError(problems)
     return Config(

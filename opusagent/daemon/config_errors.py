@@ -14,6 +14,7 @@ import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
 from opusagent.daemon.config_environ import Overrides
+from opusagent.daemon.config_keys import KeyBindings, parse_keys
 from opusagent.daemon.config_values import Listen, WrongValue, key_in, parse_listen, shown
 from opusagent.errors import ConfigError
 from opusagent.secret import Secret
@@ -192,6 +193,10 @@ def _strict_listen(value: object, kind: object) -> Listen:
     return parse_listen(_strict_text(value, kind))
 
 
+def _strict_keys(value: object, _: object) -> KeyBindings:
+    return parse_keys(value)
+
+
 def _strict_secret(value: object, kind: object) -> Secret:
     """A secret stands in the file as the name of the file that holds it."""
     return key_in(_strict_path(value, kind))
@@ -249,6 +254,7 @@ def _strict_converter() -> cattrs.Converter:
     converter.register_structure_hook(Path, _strict_path)
     converter.register_structure_hook(Listen, _strict_listen)
     converter.register_structure_hook(Secret, _strict_secret)
+    converter.register_structure_hook(KeyBindings, _strict_keys)
     converter.register_structure_hook_func(_is_anything, _as_it_is)
     converter.register_structure_hook_func(_is_choice, _strict_choice)
     converter.register_structure_hook_func(_is_ruled, _by_its_rules)

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, get_args
 
 import attrs
 
+from opusagent.daemon.config_keys import KeyBindings
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     Listen,
@@ -93,11 +94,12 @@ class AudioCodes:
 
 @attrs.frozen
 class Agent:
-    """`[agent]`: who the model is. With a `greeting` it speaks first."""
+    """`[agent]`: who the model is. With a `greeting` it speaks first. `keys`: what telephone keys do by themselves."""
 
     instructions: Words = "You are a friendly assistant on the telephone. Answer briefly and in the caller's language."
     voice: Words = "marin"
     greeting: Words | None = None
+    keys: KeyBindings = KeyBindings()
 
 
 @attrs.frozen

@@ -1,7 +1,7 @@
 """`[[tools]]`: what the model may call. Each table is one tool; which kind it is, one of its keys says."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal, TypeAlias, TypeGuard
 from urllib.parse import urlsplit
 
@@ -239,6 +239,11 @@ class ToolReader:
 
     def _complain(self, place: str, key: str, what: str) -> None:
         self._reader.problems.append(f"`{key}` {what}, at {place}.{key}")
+
+
+def transfer_targets(tools: Sequence[Declared]) -> Mapping[str, str]:
+    """Where calls can be transferred to, by name."""
+    return next((tool.targets for tool in tools if isinstance(tool, TransferCall)), dict[str, str]())
 
 
 def _unreachable(url: str, reach: Reach) -> str | None:
