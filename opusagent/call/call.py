@@ -21,10 +21,12 @@ from opusagent.call.caller import Caller
 from opusagent.call.commands import RunTool, Transfer
 from opusagent.call.downlink import hear_model, tell_caller
 from opusagent.call.ending import Ending
+from opusagent.call.quality import MEASURE_SECONDS
 from opusagent.call.reasons import DIALLING, MODEL_LEG, End, EndReason
 from opusagent.call.recorder import TRANSCRIPT_FILE
 from opusagent.call.report import CallReport
 from opusagent.call.seat import CallerSeat, ModelSeat
+from opusagent.call.switch import RecordingSwitch
 from opusagent.call.uplink import hear_caller, tell_model
 from opusagent.call.wiring import Call, Exchange, Profile
 from opusagent.call.words import to_json_lines
@@ -33,7 +35,7 @@ from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.dialect import CallerLeft, Dialect
 from opusagent.realtime.codec import render
 from opusagent.realtime.events import ClientEvent
-from opusagent.units import CallId
+from opusagent.units import CallId, LoopTime
 
 log: FilteringBoundLogger = structlog.get_logger()
 
@@ -60,14 +62,18 @@ async def run_call(
     *,
     started: datetime,
     limits: Limits,
+    switch: RecordingSwitch | None = None,
 ) -> CallReport:
     """Carry one call from the caller's first frame to the last sample on the tape.
 
     Returns when both sockets are closed and the recording is finished. Losing a leg, a limit or the daemon's end are
     ends with a reason in the report; so is a fault of ours, which is logged with its traceback and the call's id.
+    `switch` pauses the recording.
     """
     async with exchange.recorder.open_tape(call_id, caller.started.media.rate, started) as recording:
         call = Call(call_id, caller, profile, recording, exchange, ending)
+        if switch is not None:
+            switch.arm(call)
         async with trio.open_nursery() as plumbing:
             seat = ModelSeat(exchange.dial_model, plumbing)
             try:
@@ -93,6 +99,7 @@ async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
                 talk.start_soon(_attend_caller, call, limits)
                 talk.start_soon(_keep_time, call)
                 talk.start_soon(_run_errands, call)
+                talk.start_soon(_measure, call)
                 talk.start_soon(_converse, call, seat, limits)
         if lifetime.cancelled_caught:
             call.ending.end(EndReason.TOO_LONG, f"{limits.call_seconds:g} s")
@@ -110,6 +117,13 @@ async def _keep_time(call: Call) -> None:
         await call.timer.wait(deadline)
         if deadline is not None and trio.current_time() >= deadline:
             call.on_time()
+
+
+async def _measure(call: Call) -> None:
+    """Look at the caller's line, time and again."""
+    while call.monitor is not None:
+        await trio.sleep(MEASURE_SECONDS)
+        call.monitor.measure(LoopTime(trio.current_time()))
 
 
 async def _run_errands(call: Call) -> None:

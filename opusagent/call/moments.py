@@ -2,6 +2,8 @@
 
 import attrs
 
+from opusagent.audio.quality.alerts import QualityAlert
+from opusagent.audio.quality.echo import EchoPath
 from opusagent.call.playout import Cut
 from opusagent.units import LoopTime
 
@@ -89,6 +91,36 @@ class LineBack:
     gap: float
 
 
+@attrs.frozen
+class LineJudged:
+    """Something about the caller's line has become bad, or is good again."""
+
+    at: LoopTime
+    alert: QualityAlert
+
+
+@attrs.frozen
+class EchoHeard:
+    """The caller's line returns the model's voice."""
+
+    at: LoopTime
+    path: EchoPath
+
+
+@attrs.frozen
+class RecordingPaused:
+    """From here on nothing is recorded."""
+
+    at: LoopTime
+
+
+@attrs.frozen
+class RecordingResumed:
+    """The recording goes on."""
+
+    at: LoopTime
+
+
 Moment = (
     ModelReady
     | CallerPaused
@@ -100,4 +132,8 @@ Moment = (
     | ModelErred
     | LineLost
     | LineBack
+    | LineJudged
+    | EchoHeard
+    | RecordingPaused
+    | RecordingResumed
 )

@@ -11,16 +11,22 @@ from opusagent.call.moments import (
     AnswerBegan,
     CallerPaused,
     CallerSpoke,
+    EchoHeard,
     Interrupted,
     KeysCame,
     LineBack,
+    LineJudged,
     LineLost,
     ModelErred,
     ModelReady,
     ModelSaid,
     Moment,
+    RecordingPaused,
+    RecordingResumed,
 )
+from opusagent.call.quality import LineQuality, alert_in_words, echo_in_words, quality_in_words
 from opusagent.call.reasons import EndReason
+from opusagent.call.tape import Pause
 from opusagent.call.turns import Turn
 from opusagent.call.words import WordCounts
 from opusagent.units import CallId, LoopTime, Ms
@@ -89,6 +95,8 @@ class CallReport:
     story: tuple[Happening, ...]
     hearing: Heard | None = None
     words: WordCounts = WordCounts()
+    quality: LineQuality | None = None
+    recording_pauses: tuple[Pause, ...] = ()
 
 
 def tell(moment: Moment, since: LoopTime) -> Happening:
@@ -121,6 +129,14 @@ def _words(moment: Moment) -> str:
             return f"{len(moment.digits)} key(s) pressed"
         case ModelErred():
             return f"the model's service reports {moment.code}: {_one_line(moment.message)}"
+        case LineJudged():
+            return alert_in_words(moment.alert)
+        case EchoHeard():
+            return echo_in_words(moment.path)
+        case RecordingPaused():
+            return "the recording pauses"
+        case RecordingResumed():
+            return "the recording goes on"
 
 
 def _one_line(words: str) -> str:
@@ -148,7 +164,7 @@ def page(report: CallReport) -> str:
     waits = [turn.waited for turn in report.turns if turn.waited is not None]
     ended = f"{report.end.value} ({report.end_detail})" if report.end_detail else report.end.value
     slowest = f", longest wait {max(waits) * 1000:.0f} ms from mouth to ear" if waits else ""
-    fault = f" ({report.recording_fault})" if report.recording_fault else ""
+    sound, missing = quality_in_words(report.quality)
     lines = (
         f"call {report.call_id}  {report.started:%Y-%m-%d %H:%M:%S %Z}  {report.seconds:.1f} s",
         f"  from {report.caller or 'unknown'} to {report.callee or 'unknown'}, platform call {report.platform_call_id}",
@@ -159,10 +175,12 @@ def page(report: CallReport) -> str:
             attrs.asdict(audio)
         ),
         f"  our ears: {_heard(report.hearing)}",
+        f"  caller's line: {sound}",
+        f"    on it: {missing}",
         f"  transcript: {_words_counted(report.words)}",
         f"  errors: {_counts(report.model_errors)}",
         f"  messages not understood: {_counts(report.unknown_messages)}; not readable: {report.unreadable_messages}",
-        f"  recording: {report.recording or 'none'}{fault}",
+        f"  recording: {_recorded(report)}",
         "  story:",
         *(f"    {happening.at:8.2f} s  {happening.what}" for happening in report.story),
     )
@@ -176,6 +194,16 @@ def plain(line: str) -> str:
     'from +1 [2J  to 2'
     """
     return "".join(each if each.isprintable() else " " for each in line)
+
+
+def _recorded(report: CallReport) -> str:
+    fault = f" ({report.recording_fault})" if report.recording_fault else ""
+    pauses = "".join(f", paused from {pause.began:.1f} to {_end(pause)}" for pause in report.recording_pauses)
+    return f"{report.recording or 'none'}{fault}{pauses}"
+
+
+def _end(pause: Pause) -> str:
+    return "the end" if pause.ended is None else f"{pause.ended:.1f} s"
 
 
 def _heard(hearing: Heard | None) -> str:

@@ -78,12 +78,12 @@ class Tape(Witness, Protocol):
         """The stretches without recording so far."""
         ...
 
-    def pause(self, now: LoopTime) -> None:
-        """From here on nothing is kept. Does nothing while it is paused."""
+    def pause(self, now: LoopTime) -> bool:
+        """From here on nothing is kept. Whether that is a change."""
         ...
 
-    def resume(self, now: LoopTime) -> None:
-        """From here on all is kept. Does nothing unless it is paused."""
+    def resume(self, now: LoopTime) -> bool:
+        """From here on all is kept. Whether that is a change."""
         ...
 
 
@@ -101,11 +101,15 @@ class BlankTape:
     def cut(self, now: LoopTime) -> None:
         """Nothing is kept."""
 
-    def pause(self, now: LoopTime) -> None:
+    def pause(self, now: LoopTime) -> bool:
         """Nothing is kept anyway."""
+        del now
+        return False
 
-    def resume(self, now: LoopTime) -> None:
+    def resume(self, now: LoopTime) -> bool:
         """Nothing is kept."""
+        del now
+        return False
 
 
 @attrs.frozen
@@ -264,19 +268,22 @@ class CallTape:
         """The stretches without recording so far."""
         return tuple(self._pauses)
 
-    def pause(self, now: LoopTime) -> None:
-        """From here on nothing is kept."""
+    def pause(self, now: LoopTime) -> bool:
+        """From here on nothing is kept. Whether that is a change."""
         if self.is_paused:
-            return
+            return False
         began = now - self._opened
         if len(self._pauses) == MOST_PAUSES:
             began = self._pauses.pop().began
         self._pauses.append(Pause(began))
+        return True
 
-    def resume(self, now: LoopTime) -> None:
-        """From here on all is kept."""
-        if self.is_paused:
-            self._pauses[-1] = Pause(self._pauses[-1].began, now - self._opened)
+    def resume(self, now: LoopTime) -> bool:
+        """From here on all is kept. Whether that is a change."""
+        if not self.is_paused:
+            return False
+        self._pauses[-1] = Pause(self._pauses[-1].began, now - self._opened)
+        return True
 
     def take(self, now: LoopTime) -> bytes:
         """The tape of everything older than `HOLD`, or of as much as cannot be expected to come any more."""

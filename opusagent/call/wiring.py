@@ -6,7 +6,7 @@ of the call is collected in passing.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Protocol, assert_never
+from typing import Final, assert_never
 
 import attrs
 import structlog
@@ -14,6 +14,9 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from opusagent.audio.media import PCM16_24K, MediaFormat
+from opusagent.audio.quality.alerts import QualityAlert
+from opusagent.audio.quality.echo import EchoPath
+from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.audio.vad.hysteresis import SpeechEvent, SpeechStarted, SpeechStopped
 from opusagent.call.bell import Bell
 from opusagent.call.caller import Caller
@@ -32,25 +35,31 @@ from opusagent.call.commands import (
 )
 from opusagent.call.downlink import Downlink
 from opusagent.call.ending import Ending
+from opusagent.call.hands import Hands, NoHands
 from opusagent.call.hearing import Hearing
 from opusagent.call.moments import (
     AnswerBegan,
     CallerPaused,
+    EchoHeard,
     Interrupted,
     KeysCame,
     LineBack,
+    LineJudged,
     LineLost,
     ModelReady,
     Moment,
+    RecordingPaused,
+    RecordingResumed,
 )
 from opusagent.call.playout import Batch, Playout
 from opusagent.call.policy import Policy
+from opusagent.call.private import Story, without_private
+from opusagent.call.quality import LineMonitor, Witnesses, alert_in_words
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.recorder import Recorder, Recording
-from opusagent.call.report import MOST_HAPPENINGS, AudioAccount, CallReport, Happening, tell
+from opusagent.call.report import AudioAccount, CallReport
 from opusagent.call.seat import DialModel
 from opusagent.call.session import Session
-from opusagent.call.tool_calls import ToolCall
 from opusagent.call.transcript import Transcript
 from opusagent.call.turns import TurnLog
 from opusagent.call.uplink import Uplink
@@ -69,34 +78,6 @@ TOOLS_AT_ONCE: Final = 16
 """Tool calls that may run at the same time in one call. More is a model that has lost its way."""
 
 
-class Hands(Protocol):
-    """What a call can do beside talking."""
-
-    async def run(self, call: ToolCall) -> str:
-        """The output of a tool for the model. A failure is an output too; nothing is raised but cancellation."""
-        ...
-
-    async def transfer(self, target: str) -> str:
-        """Pass the caller on to a target of the configuration; what came of it, for the model and the log."""
-        ...
-
-
-class NoHands:
-    """A call that can only talk."""
-
-    async def run(self, call: ToolCall) -> str:
-        """Say so."""
-        del call
-        await trio.lowlevel.checkpoint()
-        return '{"error": "there are no tools in this call"}'
-
-    async def transfer(self, target: str) -> str:
-        """Say so."""
-        del target
-        await trio.lowlevel.checkpoint()
-        return '{"error": "this call cannot be transferred"}'
-
-
 @attrs.frozen
 class Profile:
     """Who answers: what the model is told, how the conversation is held, how its audio is written, what it can do."""
@@ -113,12 +94,16 @@ def watch_nothing(moment: Moment) -> None:
 
 @attrs.frozen
 class Exchange:
-    """What the calls of a process share: the way to the model, the recorder, its ears if it has any, who looks on."""
+    """What the calls of a process share: the way to the model, the recorder, its ears if it has any, who looks on.
+
+    With `quality` the callers' lines are measured, and told when they are worse than that.
+    """
 
     dial_model: DialModel
     recorder: Recorder
     hearing: Hearing | None = None
     watch: Callable[[Moment], None] = watch_nothing
+    quality: QualityThresholds | None = None
 
 
 class Call:
@@ -146,15 +131,21 @@ class Call:
         self.hands: Final = profile.hands
         self.timer: Final = Bell()
         self.tap: Final = exchange.hearing.new_tap(leg.rate, self.on_ear) if exchange.hearing else None
-        self.uplink: Final = Uplink(caller.started, profile.model_media, recording.tape, self.tap)
-        self.downlink: Final = Downlink(self.playout, caller.dialect, recording.tape, self._on_batch)
+        self.monitor: Final = (
+            LineMonitor(leg.rate, self.began, exchange.quality, self._on_quality, self._on_echo)
+            if exchange.quality
+            else None
+        )
+        witness = Witnesses((recording.tape, self.monitor)) if self.monitor else recording.tape
+        self.uplink: Final = Uplink(caller.started, profile.model_media, witness, self.tap)
+        self.downlink: Final = Downlink(self.playout, caller.dialect, witness, self._on_batch)
         self._transcript: Final = Transcript(profile.model_media, leg, mask_digits=profile.policy.mask_digits)
         self.ready: Final = trio.Event()
         self._media: Final = profile.model_media
         self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
         self._to_hands, self.errands = trio.open_memory_channel[RunTool | Transfer](TOOLS_AT_ONCE)
         self._watch: Final = exchange.watch
-        self._story: list[Happening] = []
+        self._story: Final = Story(self.began)
         self._turns: Final = TurnLog()
         self._alarm: LoopTime | None = None
         self._answer_at: int | None = None
@@ -213,6 +204,18 @@ class Call:
         """A deadline of the session's has come."""
         self._perform(self.session.on_time(LoopTime(trio.current_time())))
         self.downlink.ring()
+
+    def pause_recording(self) -> None:
+        """Record nothing until told otherwise: silence on the tape, and no words in the transcript and the report."""
+        now = LoopTime(trio.current_time())
+        if self.recording.tape.pause(now):
+            self._note(RecordingPaused(now))
+
+    def resume_recording(self) -> None:
+        """Record again."""
+        now = LoopTime(trio.current_time())
+        if self.recording.tape.resume(now):
+            self._note(RecordingResumed(now))
 
     def on_tool_result(self, call_id: str, output: str) -> None:
         """A tool has done its work, or failed."""
@@ -286,8 +289,7 @@ class Call:
                 self._ready_after = at
             case _:
                 pass
-        if len(self._story) < MOST_HAPPENINGS:
-            self._story.append(tell(moment, self.began))
+        self._story.add(moment, self.recording.tape.pauses)
         self._watch(moment)
 
     def on_ear(self, event: SpeechEvent) -> None:
@@ -297,6 +299,17 @@ class Call:
         self.downlink.ring()
         if isinstance(event, SpeechStopped) and self.uplink.first_heard is not None:
             self._turns.on_ear_stopped(round(self.uplink.first_heard - self.began + event.at / 1000, 4))
+
+    def _on_quality(self, alert: QualityAlert) -> None:
+        """The caller's line has become bad in some way, or is good again."""
+        say = log.warning if alert.raised else log.info
+        say("line quality", call=self.call_id, what=alert_in_words(alert), concern=alert.concern.value, at_ms=alert.at)
+        self._note(LineJudged(LoopTime(trio.current_time()), alert))
+
+    def _on_echo(self, path: EchoPath) -> None:
+        """The caller's line returns the model's voice."""
+        log.info("echo", call=self.call_id, delay_ms=path.delay, return_loss_db=path.return_loss_db)
+        self._note(EchoHeard(LoopTime(trio.current_time()), path))
 
     def _on_batch(self, batch: Batch) -> None:
         """Frames go to the platform; perhaps the first ones of an answer."""
@@ -315,6 +328,8 @@ class Call:
     def report(self, started: datetime) -> CallReport:
         """The account of the call that is over, beside its transcript."""
         now = LoopTime(trio.current_time())
+        if self.monitor is not None:
+            self.monitor.measure(now)
         end = self.ending.end_of_call or End(EndReason.FAULT, "cancelled from outside")
         counts = self.session.statistics()
         audio, words = self._audio(now), self.transcript()
@@ -340,9 +355,11 @@ class Call:
             unreadable_messages=self._unreadable,
             recording=None if self.recording.path is None else str(self.recording.path),
             recording_fault=self.recording.fault,
-            story=tuple(self._story),
+            story=self._story.lines(),
             hearing=None if self.tap is None else self.tap.statistics(),
             words=count_words(words, self._transcript.lost),
+            quality=None if self.monitor is None else self.monitor.summary(),
+            recording_pauses=tuple(self.recording.tape.pauses),
         )
 
     def transcript(self) -> Sequence[Line]:
@@ -350,7 +367,8 @@ class Call:
         now = LoopTime(trio.current_time())
         self._transcript.on_cut(self.playout.cut(now), now - self.began)
         first = self.uplink.first_heard
-        return self._transcript.lines(None if first is None else first - self.began)
+        lines = self._transcript.lines(None if first is None else first - self.began)
+        return without_private(lines, self.recording.tape.pauses)
 
     def _audio(self, now: LoopTime) -> AudioAccount:
         ledger = self.playout.ledger(now)

@@ -79,7 +79,16 @@ class ToolCall:
     output: str | None
 
 
-Line = CallerWords | ModelWords | Keys | ToolCall
+@attrs.frozen(kw_only=True)
+class Unrecorded:
+    """The recording was paused from `began` to `ended`, None: to the end. What was said meanwhile has no words here."""
+
+    kind: Literal["unrecorded"] = "unrecorded"
+    began: float
+    ended: float | None
+
+
+Line = CallerWords | ModelWords | Keys | ToolCall | Unrecorded
 
 
 @attrs.frozen
@@ -138,6 +147,8 @@ def count_words(lines: Iterable[Line], lost: int) -> WordCounts:
                 counts = attrs.evolve(counts, keys=counts.keys + len(line.digits))
             case ToolCall():
                 counts = attrs.evolve(counts, tool_calls=counts.tool_calls + (line.arguments is not None))
+            case Unrecorded():
+                pass
             case _:
                 assert_never(line)
     return counts

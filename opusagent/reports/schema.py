@@ -9,11 +9,11 @@ from typing import Final, get_args, get_type_hints
 import attrs
 
 from opusagent.call.report import CallReport
-from opusagent.call.words import CallerWords, Keys, ModelWords, ToolCall
+from opusagent.call.words import CallerWords, Keys, ModelWords, ToolCall, Unrecorded
 
 Kind = type[attrs.AttrsInstance] | type[enum.Enum]
 
-_TRANSCRIPT: Final = (CallerWords, ModelWords, Keys, ToolCall)
+_TRANSCRIPT: Final = (CallerWords, ModelWords, Keys, ToolCall, Unrecorded)
 
 _NAMES: Final = {
     "str": "text",

@@ -16,6 +16,7 @@ class _Line(msgspec.Struct):
 
     kind: str
     began: float | None = None
+    ended: float | None = None
     at: float | None = None
     words: str | None = None
     unheard: str = ""
@@ -86,6 +87,8 @@ def _spoken(line: _Line) -> str:
             said = f"model:  {line.words}" + (f"  [not heard: {line.unheard}]" if line.unheard else "")
         case "keys":
             said = f"caller pressed {line.digits}"
+        case "unrecorded":
+            said = "not recorded to " + ("the end" if line.ended is None else f"{line.ended:.2f} s")
         case "tool" if line.output is not None:
             said = f"tool answered: {line.output}"
         case _:

@@ -24,13 +24,17 @@ import trio
 from trio.testing import MockClock
 
 from opusagent.audio.media import MULAW_8K
+from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
+from opusagent.call.hearing import Hearing
 from opusagent.call.moments import Moment
 from opusagent.call.policy import Policy
 from opusagent.call.recorder import Disk, Recorder
 from opusagent.call.report import CallReport
+from opusagent.call.switch import RecordingSwitch
+from opusagent.call.tape import TapeKind
 from opusagent.call.wiring import Exchange, Profile
 from opusagent.errors import LocalProtocolError
 from opusagent.net.limits import MODEL
@@ -74,6 +78,7 @@ class CallStage(Generic[C]):
     platform: MemorySocket
     ending: Ending
     scenery: trio.Nursery
+    switch: RecordingSwitch = attrs.field(factory=RecordingSwitch, init=False)
     models: list[ScriptedModel] = attrs.field(factory=list[ScriptedModel], init=False)
     legs: list[MemorySocket] = attrs.field(factory=list[MemorySocket], init=False)
     moments: list[Moment] = attrs.field(factory=list[Moment], init=False)
@@ -112,7 +117,10 @@ S = TypeVar("S", bound=CallStage[ScriptedTwilioCaller] | CallStage[ScriptedAudio
 
 @attrs.frozen
 class Theatre(Generic[S]):
-    """How calls of one platform are staged: who stands at the far end of the line, and how we speak to them."""
+    """How calls of one platform are staged: who stands at the far end of the line, and how we speak to them.
+
+    Somebody else runs the `hearing`'s one task.
+    """
 
     cast: Callable[[MemorySocket, trio.Nursery], S]
     dialect: Callable[[], Dialect]
@@ -129,6 +137,10 @@ class Theatre(Generic[S]):
         """Play `script` on the running loop's clock. The call is over when this returns, whatever the script did."""
         async with trio.open_nursery() as scenery, self._curtain(scenery, script) as (stage, line):
             caller = await answer(line, self.dialect())
+    hearing: Hearing | None = None
+    quality: QualityThresholds | None = None
+    kind: TapeKind = TapeKind()
+    least_free: int = 0
             if isinstance(caller, CallResumed):
                 raise LocalProtocolError("the first socket of a call is not one that comes back")
             stage.calls.append(caller)
@@ -137,7 +149,13 @@ class Theatre(Generic[S]):
                     CALL,
                     caller,
                     self.profile,
-                    Exchange(stage.dial, Recorder(self.directory, self.disk), watch=stage.moments.append),
+                    Exchange(
+                        stage.dial,
+                        Recorder(self.directory, self.disk, self.kind, self.least_free),
+                        self.hearing,
+                        stage.moments.append,
+                        self.quality,
+                    ),
                     stage.ending,
                     started=STARTED,
                     limits=self.limits,
@@ -150,6 +168,7 @@ class Theatre(Generic[S]):
         self, scenery: trio.Nursery, script: Callable[[S], Awaitable[None]]
     ) -> AsyncGenerator[tuple[S, MessageSocket]]:
         """Up: the caller is on the line and the script runs. Down: when both the call and the script are through."""
+                    switch=stage.switch,
         ours, theirs = memory_pair()
         stage = self.cast(theirs, scenery)
 

@@ -81,7 +81,7 @@ def test_nothing_that_others_say_breaks_a_line_of_the_page() -> None:
         model_errors={bad: 1},
         unknown_messages={bad: 1},
         recording_fault=bad,
-        story=[Happening(0.0, bad)] * len(report.story),
+        story=(Happening(0.0, bad),) * len(report.story),
     )
     shown = page(spiteful)
     assert len(shown.splitlines()) == len(page(report).splitlines())

@@ -8,6 +8,7 @@ from opusagent.call.words import (
     Keys,
     ModelWords,
     ToolCall,
+    Unrecorded,
     WordCounts,
     count_words,
     masked,
@@ -70,9 +71,9 @@ def test_runs_of_four_digits_are_hidden(text: str, hidden: str) -> None:
 
 
 def test_a_transcript_in_numbers() -> None:
-    assert count_words([CALLER, MODEL, KEYS, CALLED, ANSWERED], lost=2) == WordCounts(
-        caller=1, model=1, heard_words=2, unheard_words=2, keys=3, tool_calls=1, lost=2
-    )
+    assert count_words(
+        [CALLER, MODEL, KEYS, CALLED, ANSWERED, Unrecorded(began=7.0, ended=None)], lost=2
+    ) == WordCounts(caller=1, model=1, heard_words=2, unheard_words=2, keys=3, tool_calls=1, lost=2)
 
 
 def test_a_file_of_lines_holds_an_object_a_line() -> None:

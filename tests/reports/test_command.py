@@ -16,6 +16,7 @@ TRANSCRIPT = b"""\
 {"kind":"caller","item_id":"c1","began":1.5,"ended":2.0,"media_start":1500,"media_end":2000,"words":"Hello?"}
 {"kind":"model","item_id":"m1","began":2.3,"ended":4.0,"words":"Good day.","unheard":"How\\nare you?"}
 {"kind":"keys","began":5.0,"ended":6.0,"digits":"**"}
+{"kind":"unrecorded","began":6.5,"ended":6.75}
 {"kind":"tool","item_id":"t","at":7.0,"call_id":"x","name":"book","arguments":"{}","output":null}
 {"kind":"tool","item_id":"u","at":7.5,"call_id":"x","name":"","arguments":null,"output":"done"}
 {"kind":"caller","item_id":"c2","began":null,"ended":null,"media_start":null,"media_end":null,"words":null}
@@ -42,6 +43,7 @@ def test_a_page_ends_with_the_words_that_were_said(tmp_path: Path, capsys: pytes
         "        1.50 s  caller: Hello?\n"
         "        2.30 s  model: Good day. [not heard: How are you?]\n"
         "        5.00 s  caller pressed **\n"
+        "        6.50 s  not recorded to 6.75 s\n"
         "        7.00 s  tool called: book {}\n"
         "        7.50 s  tool answered: done\n"
         "                caller: (not written down)\n"
