@@ -38,13 +38,17 @@ THROUGHOUT: Final = LoopTime(math.inf)
 
 @attrs.define
 class ResponseGate:
-    """Who may speak next. Methods that return wishes return what must be sent to the model now."""
+    """Who may speak next. Methods that return wishes return what must be sent to the model now.
 
+    `answers_turns`: the service answers what the caller says of its own accord. Where it does not after all, we ask.
+    """
+
+    answers_turns: bool = True
     active: ResponseId | None = attrs.field(default=None, init=False)
     _asked: ResponseCreate | None = attrs.field(default=None, init=False)
     _asked_at: LoopTime = attrs.field(default=NOBODY, init=False)
     _overtaken: ResponseCreate | None = attrs.field(default=None, init=False)
-    """What had been asked for when the active response began: granted by it, or still to be refused."""
+    """What had been asked for when a response began: granted by it, or still to be refused."""
     _waiting: ResponseCreate | None = attrs.field(default=None, init=False)
     _waits_since: LoopTime = attrs.field(default=NOBODY, init=False)
     _held_until: LoopTime = attrs.field(default=NOBODY, init=False)
@@ -116,7 +120,11 @@ class ResponseGate:
         self._held_until = THROUGHOUT
 
     def expect(self, now: LoopTime) -> None:
-        """The caller has spoken: an answer begins soon, the service's own or one that is asked for."""
+        """The caller has spoken: an answer begins soon, the service's own or one that is asked for.
+
+        What was revoked and has not begun by now will not begin before that: a response that begins is wanted.
+        """
+        self._is_revoked = False
         if self.is_held:
             self._held_until = LoopTime(now + ANSWER_PATIENCE)
 
@@ -136,7 +144,8 @@ class ResponseGate:
         """A response begins: the one that was asked for, or one of the service's own. Whether it is wanted."""
         is_wanted = not self._is_revoked
         self.active = response
-        self._overtaken = None if self._is_revoked or self._is_passing else self._asked
+        if self._asked is not None:
+            self._overtaken = None if self._is_revoked or self._is_passing else self._asked
         self._asked, self._is_revoked, self._is_passing = None, False, False
         if self._held_until < THROUGHOUT:
             self._held_until = NOBODY
@@ -148,7 +157,7 @@ class ResponseGate:
     def on_done(self, response: ResponseId, now: LoopTime) -> list[ResponseCreate]:
         """A response is over, however it ended; a wish that waits has its turn."""
         if self.active == response:
-            self.active = self._overtaken = None
+            self.active = None
         return self._grant(now)
 
     def on_refused(self, event_id: str | None, now: LoopTime) -> None:
@@ -177,8 +186,10 @@ class ResponseGate:
 
     def on_time(self, now: LoopTime) -> list[ResponseCreate]:
         """Patience may be at an end."""
-        if now >= self._held_until:
+        if self.is_held and now >= self._held_until:
             self._held_until = NOBODY
+            if self.answers_turns:
+                self._wait_for(ResponseCreate(), now)
         if self._asked is not None and now >= self._asked_at + PATIENCE:
             self._asked, self._is_revoked, self._is_passing = None, False, False
             self._waits_since = now

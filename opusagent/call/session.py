@@ -110,7 +110,7 @@ class Session:
         self.playout: Final = playout
         self._opening: Final = opening
         self._policy: Final = policy
-        self._gate: Final = ResponseGate()
+        self._gate: Final = ResponseGate(answers_turns=not policy.turns.is_ours)
         self._voice: Final = Voice(playout, self._gate, policy.instructions, cancels=policy.turns.is_ours)
         self._floor: Final = Floor(policy.turns)
         self._faults: Final = Faults()
