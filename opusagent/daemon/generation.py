@@ -18,10 +18,12 @@ from opusagent.audio.vad.energy import EnergyDetector
 from opusagent.audio.vad.silero import SpeechNet
 from opusagent.call.hearing import Hearing, HearingSettings
 from opusagent.call.recorder import Disk, Recorder
+from opusagent.call.tape import TapeKind
 from opusagent.daemon.config import Config
-from opusagent.daemon.config_tables import Server, Vad
+from opusagent.daemon.config_tables import Recording, Server, Vad
 from opusagent.daemon.config_values import reason, shown
 from opusagent.errors import ConfigError
+from opusagent.units import Hz
 
 Backend = Callable[[Config], Awaitable[str]]
 """Says where the model of a configuration is dialled; starts the embedded one if it is wanted and not there yet."""
@@ -58,11 +60,18 @@ async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> G
         number=number,
         config=config,
         model_url=with_model(url, config.realtime.model),
-        recorder=Recorder(settling.directory, disk),
+        recorder=Recorder(settling.directory, disk, kind_of(config.recording)),
         trust=settling.trust,
         identity=settling.identity,
         hearing=settling.hearing,
     )
+
+
+def kind_of(recording: Recording | None) -> TapeKind:
+    """How `[recording]` wants tapes to be."""
+    if recording is None:
+        return TapeKind()
+    return TapeKind(None if recording.rate is None else Hz(recording.rate), recording.channels)
 
 
 def hearing_of(vad: Vad) -> Hearing | None:

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from attrs import evolve
 from trio.testing import MockClock
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K, Encoding, MediaFormat
@@ -11,6 +12,7 @@ from opusagent.call.tape import BlankTape
 from opusagent.call.uplink import DRAIN_SECONDS, UPLINK, Uplink, tell_model
 from opusagent.net.limits import MODEL
 from opusagent.platforms.dialect import CallerAudio, CallStarted
+from opusagent.realtime.codec import parse_client_event
 from opusagent.realtime.events import InputAudioBufferAppend
 from opusagent.testing.memory import memory_pair
 from opusagent.testing.model import ScriptedModel
@@ -52,6 +54,16 @@ async def test_frames_go_up_in_pairs_and_the_last_one_alone(autojump_clock: Mock
     appended = await told(uplink, 5)
     assert appended == [frame(0).audio + frame(1).audio, frame(2).audio + frame(3).audio, frame(4).audio]
     assert (uplink.received_bytes, uplink.appended_bytes, uplink.dropped_bytes) == (800, 800, 0)
+
+
+async def test_a_caller_who_comes_in_large_pieces_goes_up_in_smaller_ones(autojump_clock: MockClock) -> None:
+    """No message is longer than the most, and every byte is there."""
+    uplink = Uplink(evolve(TWILIO, block=None, most=Ms(50)), MULAW_8K, BlankTape(), None)
+    audio = bytes(range(200)) * 5
+    messages = uplink.convert(CallerAudio(audio))
+    sent = [event.audio for event in map(parse_client_event, messages) if isinstance(event, InputAudioBufferAppend)]
+    assert [len(piece) for piece in sent] == [400, 400, 200]
+    assert b"".join(sent) == audio
 
 
 async def test_a_model_that_takes_pcm_gets_every_millisecond_at_its_rate(autojump_clock: MockClock) -> None:
