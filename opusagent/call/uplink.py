@@ -72,7 +72,7 @@ class Uplink:
         self._queue(CallerAudio(self._silent(self._leg.bytes_of(ms))))
 
     def restart(self) -> None:
-        """The caller's sound goes on over another socket: half a sample of the old one has no other half."""
+        """The caller's sound begins anew, or goes on over another socket: half a sample of before has no other half."""
         self._samples.clear()
 
     async def drain(self) -> None:
