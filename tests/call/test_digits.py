@@ -42,10 +42,7 @@ def test_a_pause_completes_a_sequence() -> None:
     collector.push("1", NOW)
     collector.push("2", LoopTime(52.0))
     assert collector.deadline == 55.0
-    assert collector.on_time(LoopTime(54.9)) == []
-    assert collector.on_time(LoopTime(55.0)) == ["12"]
-    assert collector.deadline is None
-    assert collector.on_time(LoopTime(99.0)) == []
+    assert [collector.on_time(LoopTime(at)) for at in (54.9, 55.0, 99.0)] == [[], ["12"], []]
 
 
 def test_a_length_completes_a_sequence() -> None:
