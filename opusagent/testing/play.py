@@ -13,8 +13,8 @@
 same for another platform is a `Theatre` of its own.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Generic, TypeAlias, TypeVar
@@ -97,6 +97,15 @@ class CallStage(Generic[C]):
         self._dialled.set()
         return ours
 
+    @contextmanager
+    def carrying(self, caller: Caller) -> Generator[None]:
+        """While the call goes on, whoever comes back for it finds it."""
+        self.calls.append(caller)
+        try:
+            yield
+        finally:
+            self.calls.remove(caller)
+
     async def dialled(self) -> ScriptedModel:
         """The model, once the call has dialled it; nothing has been said yet."""
         await self._dialled.wait()
@@ -128,6 +137,10 @@ class Theatre(Generic[S]):
     limits: Limits = Limits()
     directory: Path | None = None
     disk: Disk = disk_inline
+    hearing: Hearing | None = None
+    quality: QualityThresholds | None = None
+    kind: TapeKind = TapeKind()
+    least_free: int = 0
 
     def play(self, script: Callable[[S], Awaitable[None]]) -> CallReport:
         """Play `script` in virtual time and return the call's report. What the script raises comes out in a group."""
@@ -135,17 +148,13 @@ class Theatre(Generic[S]):
 
     async def perform(self, script: Callable[[S], Awaitable[None]]) -> CallReport:
         """Play `script` on the running loop's clock. The call is over when this returns, whatever the script did."""
+        reports: list[CallReport] = []
         async with trio.open_nursery() as scenery, self._curtain(scenery, script) as (stage, line):
             caller = await answer(line, self.dialect())
-    hearing: Hearing | None = None
-    quality: QualityThresholds | None = None
-    kind: TapeKind = TapeKind()
-    least_free: int = 0
             if isinstance(caller, CallResumed):
                 raise LocalProtocolError("the first socket of a call is not one that comes back")
-            stage.calls.append(caller)
-            try:
-                return await run_call(
+            with stage.carrying(caller):
+                report = await run_call(
                     CALL,
                     caller,
                     self.profile,
@@ -159,16 +168,16 @@ class Theatre(Generic[S]):
                     stage.ending,
                     started=STARTED,
                     limits=self.limits,
+                    switch=stage.switch,
                 )
-            finally:
-                stage.calls.remove(caller)
+                reports.append(report)
+        return reports[0]
 
     @asynccontextmanager
     async def _curtain(
         self, scenery: trio.Nursery, script: Callable[[S], Awaitable[None]]
     ) -> AsyncGenerator[tuple[S, MessageSocket]]:
         """Up: the caller is on the line and the script runs. Down: when both the call and the script are through."""
-                    switch=stage.switch,
         ours, theirs = memory_pair()
         stage = self.cast(theirs, scenery)
 
