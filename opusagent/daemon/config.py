@@ -30,6 +30,7 @@ from opusagent.daemon.config_tables import (
     Vad,
 )
 from opusagent.daemon.config_tools import ToolReader, transfer_targets
+from opusagent.daemon.config_twilio import TwilioRest, TwilioRestTable, read_twilio_rest
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     BackendUrl,
@@ -65,6 +66,7 @@ __all__ = [
     "Secret",
     "Server",
     "Twilio",
+    "TwilioRest",
     "Vad",
     "alerts_in",
     "credential_file",
@@ -120,6 +122,7 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "vad": Vad,
     "quality": Quality,
     "alerts": Alerts,
+    "twilio_rest": TwilioRestTable,
 }
 
 _A_LOOPBACK_ADDRESS: Final = "a loopback address such as 127.0.0.1"
@@ -196,6 +199,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     audio = reader.read("audio", Audio)
     vad, quality, alerts = reader.read("vad", Vad), reader.read("quality", Quality), reader.read("alerts", Alerts)
     tools = ToolReader(reader).read()
+    rest = read_twilio_rest(reader, environ, lambda name: _credential(name, key_in, environ, reader.problems))
     problems = [
         *reader.problems,
         *_certificate_problems(server, reader.faulty),
@@ -207,7 +211,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     if problems:
         raise ConfigError(problems)
     return Config(
-        server, realtime, twilio, audiocodes, agent, recording, limits, admin, audio, vad, quality, alerts, tools
+        server, realtime, twilio, audiocodes, agent, recording, limits, admin, audio, vad, quality, alerts, tools, rest
     )
 
 

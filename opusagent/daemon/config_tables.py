@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, get_args
 import attrs
 
 from opusagent.daemon.config_keys import KeyBindings
+from opusagent.daemon.config_twilio import TwilioRest
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     Listen,
@@ -188,3 +189,4 @@ class Config:
     quality: Quality = Quality()
     alerts: Alerts = Alerts()
     tools: tuple[Declared, ...] = ()
+    twilio_rest: TwilioRest | None = None

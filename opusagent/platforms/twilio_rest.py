@@ -30,7 +30,6 @@ NOT_IN_PROGRESS: Final = 21220
 """The call is over, or has not begun (Twilio, error 21220)."""
 
 _SID: Final = re.compile(r"[A-Za-z0-9]{2,64}")
-_REGION: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
 @attrs.frozen(kw_only=True)
@@ -46,24 +45,6 @@ class TwilioAccount:
         """The header of HTTP Basic authentication (RFC 7617)."""
         pair = f"{self.user}:{self.password.reveal()}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
-
-
-def api_url(region: str | None, edge: str | None) -> str:
-    """Where the API of a region is (Twilio, "Regions and edge locations").
-
-    >>> api_url("ie1", "dublin"), api_url(None, None)
-    ('https://api.dublin.ie1.twilio.com', 'https://api.twilio.com')
-
-    Raises:
-        ConfigError: one without the other, or what is no name.
-    """
-    if region is None and edge is None:
-        return API_URL
-    if region is None or edge is None:
-        raise ConfigError(["`region` and `edge` are set together"])
-    if not _REGION.fullmatch(region) or not _REGION.fullmatch(edge):
-        raise ConfigError(["`region` and `edge` are names like `ie1` and `dublin`"])
-    return f"https://api.{edge}.{region}.twilio.com"
 
 
 @attrs.frozen

@@ -10,7 +10,6 @@ from opusagent.platforms.twilio_rest import (
     RestRequest,
     TwilioAccount,
     Verdict,
-    api_url,
     go_on_with,
     hang_up,
     judge,
@@ -57,12 +56,6 @@ def test_no_text_shows_the_credentials() -> None:
     shown = f"{ACCOUNT!r} {hang_up(ACCOUNT, CALL)!r}"
     assert "hunter2" not in shown
     assert "U0s3" not in shown
-
-
-@pytest.mark.parametrize(("region", "edge"), [("ie1", None), (None, "dublin"), ("ie1", "a/b"), ("a.b", "dublin")])
-def test_a_region_has_an_edge_and_both_are_names(region: str | None, edge: str | None) -> None:
-    with pytest.raises(ConfigError, match="`region` and `edge`"):
-        api_url(region, edge)
 
 
 @pytest.mark.parametrize(
