@@ -223,7 +223,8 @@ class ToolReader:
         table = self._reader.read_entry(place, value, _ParameterTable)
         if table.choices and table.type != "string":
             self._complain(place, "choices", "are for parameters of type string")
-        shape: Shape = Choice(table.choices, table.choices) if table.choices else Scalar(table.type)
+        choices = tuple(dict.fromkeys(table.choices))
+        shape: Shape = Choice(choices, choices) if choices else Scalar(table.type)
         return Field(name, Row(shape) if table.list else shape, table.description, required=table.required)
 
     def _has(self, place: str, table: attrs.AttrsInstance, *keys: str) -> bool:
