@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 import trio
 from attrs import define, evolve, field
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from opusagent.errors import (
     ConfigError,
@@ -338,3 +338,24 @@ async def test_a_server_that_takes_connections_and_says_nothing_is_given_up() ->
         await ask(HttpClient(), f"http://127.0.0.1:{port}/", evolve(LIMITS, total_seconds=0.05))
     assert isinstance(stalled.value, PeerStalled)
     await listeners[0].aclose()
+
+
+async def test_a_server_that_is_being_restarted_is_there_at_the_second_try() -> None:
+    """Nothing was asked at the first, so nothing is asked twice."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = int(listener.socket.getsockname()[1])
+    await listener.aclose()
+    site, statuses = Scripted(hello), list[int]()
+
+    async def request() -> None:
+        statuses.append(
+            (await ask(HttpClient(), f"http://127.0.0.1:{port}/", evolve(LIMITS, pause_seconds=0.1))).status
+        )
+
+    async with trio.open_nursery() as house:
+        async with trio.open_nursery() as client:
+            client.start_soon(request)
+            await wait_all_tasks_blocked(0.01)
+            house.start_soon(serve, await open_listeners("127.0.0.1", port), site)
+        house.cancel_scope.cancel()
+    assert (statuses, len(site.asked)) == ([200], 1)
