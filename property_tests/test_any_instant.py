@@ -31,7 +31,7 @@ from opusagent.call.uplink import DRAIN_SECONDS
 from opusagent.call.wiring import Exchange
 from opusagent.errors import INTERNAL_ERROR, NORMAL_CLOSURE, OpusagentError
 from opusagent.net.message_socket import MessageSocket
-from opusagent.platforms.twilio import TwilioDialect
+from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.testing.memory import memory_pair
 from opusagent.testing.model import NotSaid
 from opusagent.testing.play import CALL, PROFILE, STARTED, Script, Stage, disk_inline

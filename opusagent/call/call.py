@@ -39,6 +39,9 @@ from opusagent.units import CallId, LoopTime
 
 log: FilteringBoundLogger = structlog.get_logger()
 
+OUR_WISH: Final = frozenset({EndReason.AGENT_DONE, EndReason.TOO_LONG, EndReason.OPERATOR})
+"""Ends after which the platform has nothing more to do with the caller."""
+
 MAY_COME_BACK: Final = frozenset({EndReason.CALLER_CLOSED, EndReason.CALLER_LOST, EndReason.CALLER_STALLED})
 """How a leg may be lost so that its platform may take the call up again. A goodbye is a goodbye."""
 
@@ -207,6 +210,8 @@ async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
         await seat.socket.close()
     caller = call.caller.seat.line.socket
     with trio.move_on_after(limits.goodbye_seconds / 2):
+        if end.reason in OUR_WISH:
+            await call.hands.hang_up()
         await _part(caller, call.caller.dialect, end)
     await caller.close(end.close_code, end.reason.value)
 

@@ -1,22 +1,34 @@
 """What a call can do beside talking, as the call sees it."""
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
 
 from opusagent.call.tool_calls import ToolCall
 
+Say = Callable[[Sequence[str]], None]
+"""Has messages sent to the caller's platform, before any audio."""
+
 
 class Hands(Protocol):
-    """What a call can do beside talking."""
+    """What a call can do beside talking. Failures are outputs; nothing is raised but cancellation."""
 
     async def run(self, call: ToolCall) -> str:
-        """The output of a tool for the model. A failure is an output too; nothing is raised but cancellation."""
+        """The output of a tool, for the model."""
         ...
 
     async def transfer(self, target: str) -> str:
-        """Pass the caller on to a target of the configuration; what came of it, for the model and the log."""
+        """Pass the caller on to a target of the configuration, by its name; what came of it, for the model."""
         ...
+
+    async def hang_up(self) -> None:
+        """Have the platform end the call, where closing its socket would not."""
+        ...
+
+
+HandsFor = Callable[[Say], Hands]
+"""A call's hands, given the way to its platform."""
 
 
 class NoHands:
@@ -33,3 +45,13 @@ class NoHands:
         del target
         await trio.lowlevel.checkpoint()
         return '{"error": "this call cannot be transferred"}'
+
+    async def hang_up(self) -> None:
+        """Closing the socket has to do."""
+        await trio.lowlevel.checkpoint()
+
+
+def no_hands(say: Say) -> Hands:
+    """For calls that can only talk."""
+    del say
+    return NoHands()

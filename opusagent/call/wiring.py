@@ -35,7 +35,7 @@ from opusagent.call.commands import (
 )
 from opusagent.call.downlink import Downlink
 from opusagent.call.ending import Ending
-from opusagent.call.hands import Hands, NoHands
+from opusagent.call.hands import Hands, HandsFor, no_hands
 from opusagent.call.hearing import Hearing
 from opusagent.call.moments import (
     AnswerBegan,
@@ -85,7 +85,7 @@ class Profile:
     opening: SessionUpdate
     policy: Policy = Policy()
     model_media: MediaFormat = PCM16_24K
-    hands: Hands = NoHands()
+    hands: HandsFor = no_hands
 
 
 def watch_nothing(moment: Moment) -> None:
@@ -128,7 +128,6 @@ class Call:
             profile.model_media, leg, lead=caller.started.lead, marks=caller.started.returns_marks
         )
         self.session: Final = Session(profile.opening, self.playout, profile.policy)
-        self.hands: Final = profile.hands
         self.timer: Final = Bell()
         self.tap: Final = exchange.hearing.new_tap(leg.rate, self.on_ear) if exchange.hearing else None
         self.monitor: Final = (
@@ -139,6 +138,7 @@ class Call:
         witness = Witnesses((recording.tape, self.monitor)) if self.monitor else recording.tape
         self.uplink: Final = Uplink(caller.started, profile.model_media, witness, self.tap)
         self.downlink: Final = Downlink(self.playout, caller.dialect, witness, self._on_batch)
+        self.hands: Final[Hands] = profile.hands(self.downlink.say)
         self._transcript: Final = Transcript(profile.model_media, leg, mask_digits=profile.policy.mask_digits)
         self.ready: Final = trio.Event()
         self._media: Final = profile.model_media

@@ -13,6 +13,7 @@ from opusagent.audio.media import Encoding, MediaFormat
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
+from opusagent.call.hands import HandsFor
 from opusagent.call.policy import Policy
 from opusagent.call.report import CallReport, slow_turns, to_json
 from opusagent.call.wiring import Exchange, Profile
@@ -27,7 +28,7 @@ from opusagent.net.message_socket import MessageSocket
 from opusagent.net.sockets import connect
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
 from opusagent.platforms.dialect import CallResumed
-from opusagent.platforms.twilio import TwilioDialect
+from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.realtime.settings import model_format, session_update
 from opusagent.units import HZ_16K, CallId, LoopTime, Ms
 
@@ -132,7 +133,7 @@ class Desk:
             report = await run_call(
                 call.call_id,
                 caller,
-                self._profile(who.media),
+                self._profile(who.media, generation.workshop.hands(call.call_id, platform, caller)),
                 Exchange(self._dial_model, generation.recorder, generation.hearing, self._observer.on_moment),
                 call.ending,
                 started=call.started,
@@ -147,10 +148,14 @@ class Desk:
         most = CHUNKS.ms_of(audio.chunk_bytes_large)
         return attrs.evolve(caller, started=attrs.evolve(caller.started, block=block, most=most))
 
-    def _profile(self, leg: MediaFormat) -> Profile:
+    def _profile(self, leg: MediaFormat, hands: HandsFor) -> Profile:
         agent, audio = self._config.agent, self._config.realtime.audio
         opening = session_update(instructions=agent.instructions, voice=agent.voice, audio=audio, caller=leg)
-        return Profile(opening, Policy(agent.instructions, agent.greeting), model_format(audio, leg))
+        tools = self._generation.workshop.session_tools
+        if tools:
+            opening = attrs.evolve(opening, session=attrs.evolve(opening.session, tools=tools))
+        policy = Policy(agent.instructions, agent.greeting, keys=agent.keys.actions)
+        return Profile(opening, policy, model_format(audio, leg), hands)
 
     async def _dial_model(self, plumbing: trio.Nursery) -> MessageSocket:
         key = self._config.realtime.api_key

@@ -22,6 +22,7 @@ from opusagent.call.tape import TapeKind
 from opusagent.daemon.config import Config
 from opusagent.daemon.config_tables import Recording, Server, Vad
 from opusagent.daemon.config_values import reason, shown
+from opusagent.daemon.workshop import Workshop
 from opusagent.errors import ConfigError
 from opusagent.units import Hz
 
@@ -46,6 +47,7 @@ class Generation:
     trust: ssl.SSLContext | None = None
     identity: ssl.SSLContext | None = None
     hearing: Hearing | None = None
+    workshop: Workshop
 
 
 async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> Generation:
@@ -64,6 +66,7 @@ async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> G
         trust=settling.trust,
         identity=settling.identity,
         hearing=settling.hearing,
+        workshop=Workshop(config, settling.outside),
     )
 
 
@@ -133,6 +136,7 @@ def with_model(url: str, model: str) -> str:
 class _Settling:
     identity: ssl.SSLContext | None
     trust: ssl.SSLContext | None
+    outside: ssl.SSLContext
     directory: Path | None
     hearing: Hearing | None
 
@@ -150,8 +154,9 @@ def _prepare(config: Config) -> _Settling:
         problems.extend(_unwritable(directory))
     if problems:
         raise ConfigError(problems)
-    trust = ssl.create_default_context() if urlsplit(config.realtime.url).scheme == "wss" else None
-    return _Settling(identity, trust, directory, hearing_of(config.vad))
+    outside = ssl.create_default_context()
+    trust = outside if urlsplit(config.realtime.url).scheme == "wss" else None
+    return _Settling(identity, trust, outside, directory, hearing_of(config.vad))
 
 
 def _unwritable(directory: Path) -> Iterator[str]:

@@ -24,6 +24,7 @@ from opusagent.platforms.audiocodes import (
     BridgeMessage,
     ConnectionValidate,
     ConnectionValidated,
+    JsonObject,
     PlayStreamChunk,
     PlayStreamStart,
     PlayStreamStop,
@@ -67,6 +68,10 @@ from opusagent.wire import printable
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 """What a telephone can send (ITU-T Q.23)."""
+
+SENDABLE: Final = frozenset("0123456789*#")
+MOST_SENT: Final = 20
+"""What `sendDtmf` takes (AudioCodes, "Sending DTMF digits")."""
 
 LEAD: Final = Ms(400)
 """The vendor's advice is to send at about the rate of playing; this much ahead bridges an uneven network."""
@@ -211,19 +216,31 @@ class AudioCodesDialect:
             return []
         return [render(self._notice(notice))]
 
+    def transfer(self, target: str) -> list[str]:
+        """The `transfer` activity; the platform ends the session when it has been done."""
+        address = target if target.startswith(("tel:", "sip:", "sips:")) else f"tel:{target}"
+        return self._event("transfer", {"transferTarget": address})
+
+    def press(self, digits: str) -> list[str]:
+        """The `sendDtmf` activity: up to 20 of `0-9*#`; the platform ignores others."""
+        keys = "".join(key for key in digits if key in SENDABLE)[:MOST_SENT]
+        return self._event("sendDtmf", {"dtmfDigits": keys}) if keys else []
+
     def hang_up(self, reason: str) -> list[str]:
         """The `hangup` activity, or `session.error` if the call was never taken."""
         match self._standing:
             case Standing.ACCEPTED:
                 self._standing = Standing.LEAVING
-                hangup = Activity(type="event", name="hangup", activityParams={"hangupReason": reason})
-                return [*self._close_stream(), render(Activities(activities=(hangup,)))]
+                return [*self._close_stream(), *_activity_of("hangup", {"hangupReason": reason})]
             case Standing.OFFERED | Standing.UNKNOWN:
                 self._standing = Standing.OVER
                 return [render(SessionError(reason=reason))]
             case Standing.LEAVING | Standing.OVER:
                 return []
         assert_never(self._standing)
+
+    def _event(self, name: str, parameters: JsonObject) -> list[str]:
+        return _activity_of(name, parameters) if self._standing is Standing.ACCEPTED else []
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -340,6 +357,10 @@ def _behind_header(stream: bytes) -> bytes | None:
     if 0 <= at <= len(stream) - 8:
         return stream[at + 8 :]
     return stream if len(stream) > MOST_HEADER else None
+
+
+def _activity_of(name: str, parameters: JsonObject) -> list[str]:
+    return [render(Activities(activities=(Activity(type="event", name=name, activityParams=parameters),)))]
 
 
 def _activity(activities: Sequence[Activity]) -> CallerEvent:

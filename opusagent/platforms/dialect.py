@@ -178,6 +178,14 @@ class Dialect(Protocol):
         """The messages that tell the platform about the conversation."""
         ...
 
+    def transfer(self, target: str) -> list[str]:
+        """The messages that pass the caller on to `target` (`tel:`, `sip:` or a bare number)."""
+        ...
+
+    def press(self, digits: str) -> list[str]:
+        """The messages that press keys for the other side to hear."""
+        ...
+
     def hang_up(self, reason: str) -> list[str]:
         """The messages that end the call from our side, or refuse it. The platform says `CallerLeft` if it answers."""
         ...

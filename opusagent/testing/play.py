@@ -40,7 +40,7 @@ from opusagent.errors import LocalProtocolError
 from opusagent.net.limits import MODEL
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.dialect import CallResumed, Dialect
-from opusagent.platforms.twilio import TwilioDialect
+from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.realtime.settings import session_update
 from opusagent.testing.audiocodes_caller import ScriptedAudioCodesCaller
 from opusagent.testing.memory import MemorySocket, memory_pair

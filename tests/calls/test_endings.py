@@ -12,7 +12,7 @@ from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
 from opusagent.errors import PeerStalled, RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket
-from opusagent.platforms.twilio import TwilioDialect
+from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.realtime.events import ErrorDetail, ErrorEvent
 from opusagent.testing.memory import MemorySocket, memory_pair
 from opusagent.testing.play import Stage, Theatre, play

@@ -17,7 +17,7 @@ from opusagent.call.moments import EchoHeard, LineJudged, Moment
 from opusagent.call.report import CallReport, page
 from opusagent.demo.speech import load
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
-from opusagent.platforms.twilio import TwilioDialect
+from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.testing.audiocodes_caller import Conversation, ScriptedAudioCodesCaller
 from opusagent.testing.memory import MemorySocket
 from opusagent.testing.play import Stage, Theatre, twilio_stage

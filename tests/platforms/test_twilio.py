@@ -43,11 +43,11 @@ from opusagent.platforms.twilio import (
     Stop,
     StopDetail,
     StreamFormat,
-    TwilioDialect,
     parse_bridge_message,
     parse_platform_message,
     render,
 )
+from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.units import Ms
 
 SID = "MZ1b00000000000000000000000000000c"
