@@ -26,7 +26,7 @@ import attrs
 from opusagent.realtime.events import ResponseCreate
 from opusagent.units import LoopTime, ResponseId
 
-PATIENCE: Final = 15.0
+PATIENCE: Final = 20.0
 """Seconds after which an answer of the service's is taken to be lost. A response begins within one or two."""
 
 ANSWER_PATIENCE: Final = 3.0

@@ -65,7 +65,7 @@ class Uplink:
         self._tape.hear(pcm, heard.at, now)
         if self._tap is not None:
             self._tap.hear(pcm)
-        self._queue(CallerAudio(self._silent(len(audio)) if self.is_deaf else audio, heard.at))
+        self._queue(CallerAudio(audio, heard.at))
 
     def put_silence(self, ms: Ms) -> None:
         """Let the model hear silence that the platform did not send: nobody said it, so it is not taped."""
@@ -86,8 +86,12 @@ class Uplink:
         return await self._frames_out.receive()
 
     def convert(self, heard: CallerAudio) -> Sequence[str]:
-        """The messages that carry to the model whatever `heard` completes."""
-        blocks = [heard.audio] if self._blocks is None else self._blocks.push(heard.audio)
+        """The messages that carry to the model whatever `heard` completes; silence while it is deaf.
+
+        That includes what was queued before: what the model hears now would interrupt it now.
+        """
+        audio = self._silent(len(heard.audio)) if self.is_deaf else heard.audio
+        blocks = [audio] if self._blocks is None else self._blocks.push(audio)
         return [self._message(piece) for block in blocks for piece in self._pieces(block)]
 
     def last(self) -> Sequence[str]:
