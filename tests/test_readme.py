@@ -65,10 +65,10 @@ def test_a_command_that_does_not_exist_would_be_noticed(command: str, capsys: py
 
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_a_configuration_of_the_readme_loads(text: str, tmp_path: Path) -> None:
-    """The one thing in it that a reader has and we have not is the file with the key."""
+    """What a reader has and we have not is a file with the key, and a token in the environment."""
     (tmp_path / "key").write_text("sk-example")
     own = re.sub(r'^(api_key_file = ").*?"', rf'\g<1>{tmp_path}/key"', text, flags=re.MULTILINE)
-    assert isinstance(parse(own, {}, source="README.md"), Config)
+    assert isinstance(parse(own, {"TWILIO_AUTH_TOKEN": "an-example"}, source="README.md"), Config)
 
 
 def test_there_is_a_configuration_to_copy() -> None:
