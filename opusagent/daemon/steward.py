@@ -8,6 +8,7 @@ import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -15,8 +16,10 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from opusagent.call.archive import Archive, disk_alone
 from opusagent.call.hearing import Hearing
 from opusagent.call.recorder import Disk
+from opusagent.call.report import CallReport
 from opusagent.daemon.config import Config
 from opusagent.daemon.control import CallOnLine, Status, Verdict
 from opusagent.daemon.doorstep import Doorstep
@@ -64,7 +67,10 @@ class Steward:
 
     def __init__(self, generation: Generation, doorstep: Doorstep, means: Means, observer: Observer) -> None:
         self.roster: Final = Roster()
-        self.frontage: Final = Frontage(generation, self.roster, observer, lambda: self._life)
+        self._observer: Final = observer
+        self._archive: Final = Archive(generation.keeping, disk_alone())
+        onlooker = attrs.evolve(observer, on_report=self._on_report)
+        self.frontage: Final = Frontage(generation, self.roster, onlooker, lambda: self._life)
         self._doorstep: Final = doorstep
         self._means: Final = means
         self._began: Final = LoopTime(trio.current_time())
@@ -80,6 +86,7 @@ class Steward:
         self._was_told_to_stop = False
         self._is_hastened = False
         self._is_alone = False
+        self._successor: Successor | None = None
         self._last_status = ""
         self._new_ears, self._ears = trio.open_memory_channel[Hearing](math.inf)
         self._listen_with(generation.hearing)
@@ -188,9 +195,16 @@ class Steward:
         else:
             self._listen_with(new.hearing)
         self.frontage.follow(new)
+        self._archive.follow(new.keeping)
         self._last_refusal = ()
         log.info("reloaded", generation=new.number, changed=changed)
         return Verdict(generation=new.number, changed=changed)
+
+    def _on_report(self, report: CallReport) -> None:
+        """A call is over, with all that is kept of it."""
+        if report.recording is not None:
+            self._archive.finished(Path(report.recording).parent)
+        self._observer.on_report(report)
 
     def _listen_with(self, hearing: Hearing | None) -> None:
         if hearing is not None:
@@ -203,7 +217,11 @@ class Steward:
         return Verdict(generation=self._generation.number, problems=tuple(problems))
 
     async def _hand_over(self, successor: Successor) -> None:
-        """From here on the successor is the daemon. Connections that this process has accepted stay its own."""
+        """From here on the successor is the daemon. Connections that this process has accepted stay its own.
+
+        It is kept: with the channel to it open, it knows that we are there.
+        """
+        self._successor = successor
         self._manager.tell(f"MAINPID={successor.pid}")
         self._manager = ServiceManager(None)
         self._accepting.cancel()
@@ -223,6 +241,7 @@ class Steward:
         """Serve until drained, and to the end of the last call."""
         async with trio.open_nursery() as connections:
             connections.start_soon(self._listen)
+            connections.start_soon(self._archive.run)
             async with trio.open_nursery() as doors:
                 doors.start_soon(self._accept, connections)
                 doors.start_soon(self._tick)
@@ -236,6 +255,8 @@ class Steward:
                 await self._end_calls()
                 doors.cancel_scope.cancel()
             connections.cancel_scope.cancel()
+        if self._successor is not None:
+            await self._successor.part()
 
     async def _accept(self, connections: trio.Nursery) -> None:
         with self._accepting:

@@ -8,8 +8,13 @@ The old process starts the program that is installed now, with the listening soc
 
 The old process drains and keeps its end of the channel open as long as it lives, so that the new one knows when it is
 gone. A new process that cannot start says why instead of `ready`, or ends; then nothing has happened.
+
+The new process is nobody's child but the service manager's: a shell starts it and leaves. systemd does not wait for a
+main process that is not its own child, and would kill it at once where it should stop it (systemd 252, "Supervising
+process which is not our child").
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -32,6 +37,9 @@ START_SECONDS: Final = 30.0
 
 READY: Final = b"ready\n"
 GO: Final = b"go\n"
+_UCRED_BYTES: Final = 12
+"""pid, uid and gid, each of 32 bits, in this order (unix(7))."""
+
 _MOST_BYTES: Final = 64 * 1024
 
 
@@ -52,9 +60,9 @@ class Predecessor:
     """The old process, as the new one sees it."""
 
     def __init__(self, pid: int, channel: socket.socket, sockets: Sequence[InheritedSocket]) -> None:
-        self.pid: Final = pid
         self.sockets: Final = tuple(sockets)
         self._channel: Final = channel
+        self._process: Final = os.pidfd_open(pid)
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Predecessor | None":
@@ -65,12 +73,16 @@ class Predecessor:
         """
         if VARIABLE not in environ:
             return None
-        bequest = msgspec.json.decode(environ[VARIABLE], type=Bequest)
-        if bequest.parent != os.getppid():
+        try:
+            bequest = msgspec.json.decode(environ[VARIABLE], type=Bequest)
+            channel = socket.socket(fileno=bequest.channel)
+        except (msgspec.MsgspecError, OSError):
+            return None  # a variable that was left over by whoever started us
+        if _maker(channel) != bequest.parent:
+            channel.detach()
             return None
-        os.set_inheritable(bequest.channel, False)  # noqa: FBT003 - the system call's own argument
-        sockets = [adopt(fd, "calls") for fd in bequest.sockets]
-        return cls(bequest.parent, socket.socket(fileno=bequest.channel), sockets)
+        channel.set_inheritable(False)
+        return cls(bequest.parent, channel, [adopt(fd, "calls") for fd in bequest.sockets])
 
     def refuse(self, why: str) -> None:
         """We cannot take over."""
@@ -91,34 +103,35 @@ class Predecessor:
             pass
 
     def pass_on(self, signalled: signal.Signals) -> None:
-        """Let the old process know of a signal, if it still is the one that started us."""
-        if os.getppid() == self.pid:
-            os.kill(self.pid, signalled)
+        """Let the old process know of a signal, if it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._process, signalled)
 
     async def _read(self) -> bytes:
         await trio.lowlevel.wait_readable(self._channel)
         return self._channel.recv(_MOST_BYTES)
 
 
+def _maker(channel: socket.socket) -> int:
+    """The process that has made this pair of sockets (SO_PEERCRED, unix(7))."""
+    credentials = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED_BYTES)
+    return int.from_bytes(credentials[:4], sys.byteorder)
+
+
+@attrs.frozen(eq=False)
 class Successor:
     """The new process, as the old one sees it. Ready."""
 
-    def __init__(self, process: trio.Process, channel: trio.SocketStream) -> None:
-        self._process: Final = process
-        self._channel: Final = channel
-
-    @property
-    def pid(self) -> int:
-        """Its number, for the service manager."""
-        return self._process.pid
+    pid: int
+    _channel: trio.SocketStream
 
     async def go(self) -> None:
         """Let it accept."""
         await self._channel.send_all(GO)
 
-    async def wait_ended(self) -> int:
-        """Until it has ended, and with which status."""
-        return await self._process.wait()
+    async def part(self) -> None:
+        """Let it know that we have done."""
+        await self._channel.aclose()
 
 
 def own_command() -> list[str]:
@@ -137,27 +150,27 @@ async def start_successor(command: Sequence[str], sockets: Sequence[int], enviro
     bequest = Bequest(os.getpid(), theirs.fileno(), tuple(sockets))
     own = {**for_children(environ), VARIABLE: msgspec.json.encode(bequest).decode()}
     with theirs:
-        process = await _start(command, own, (*sockets, theirs.fileno()))
+        pid = await _start(command, own, (*sockets, theirs.fileno()))
     said = b""
     with trio.move_on_after(START_SECONDS) as patience:
         said = await _first_words(channel)
     if said == READY:
-        return Successor(process, channel)
-    process.kill()
-    with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
-        await channel.aclose()
-        await process.wait()
+        return Successor(pid, channel)
+    await trio.aclose_forcefully(channel)
     if patience.cancelled_caught:
+        os.kill(pid, signal.SIGKILL)  # it lives: it holds the channel's other end open
         raise UpgradeFailed(f"the new process was not ready within {START_SECONDS:g} s")
-    reason = said.decode(errors="replace").strip()
-    raise UpgradeFailed(reason or f"the new process ended with status {process.returncode}: see what it logged")
+    raise UpgradeFailed(said.decode(errors="replace").strip() or "the new process ended: see what it logged")
 
 
-async def _start(command: Sequence[str], environ: Mapping[str, str], fds: Sequence[int]) -> trio.Process:
+async def _start(command: Sequence[str], environ: Mapping[str, str], fds: Sequence[int]) -> int:
+    """Start `command` as nobody's child, and say its number."""
+    shell = ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *command]
     try:
-        return await trio.lowlevel.open_process(command, env=environ, pass_fds=fds, stdin=subprocess.DEVNULL)
-    except (OSError, ValueError) as error:
+        done = await trio.run_process(shell, env=environ, pass_fds=fds, capture_stdout=True)
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise UpgradeFailed(f"{command[0]} cannot be started: {error}") from error
+    return int(done.stdout)
 
 
 async def _first_words(channel: trio.SocketStream) -> bytes:

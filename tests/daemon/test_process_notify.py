@@ -107,6 +107,7 @@ async def test_a_stop_after_an_upgrade_reaches_both_processes_and_ends_when_both
             await running.says("draining")
             await new_call.hang_up()
             await manager.hears("STATUS=draining: calls 0")
+        await be_answered(old_call)
         assert running.said("ended") == []
         await old_call.hang_up()
         assert await running.ended() == 0
