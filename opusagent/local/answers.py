@@ -1,8 +1,8 @@
 """One response of the model: its events in their order, each when it is due.
 
-A response is a row of steps with times: the item opens when the model has thought, deltas follow faster than real
-time, and it closes behind the last. A cancel drops the steps that are left and closes at once, so every response that
-was created is done exactly once, whatever happens to it.
+A response is a row of steps with times: an item opens when the model has thought, deltas follow faster than real time,
+it closes behind the last, and perhaps another one opens. A cancel drops the steps that are left and closes at once, so
+every response that was created is done exactly once, whatever happens to it.
 """
 
 from collections import deque
@@ -15,29 +15,20 @@ import attrs
 from opusagent.audio.convert import Converter
 from opusagent.audio.media import PCM16_24K, MediaFormat
 from opusagent.local.conversation import Conversation, Entry
+from opusagent.local.outputs import Message, Output
 from opusagent.local.voices import Utterance
 from opusagent.realtime.events import (
-    ContentPart,
     ConversationItemAdded,
     ConversationItemDone,
     InputTokens,
-    Item,
     OutputTokens,
     RateLimit,
     RateLimitsUpdated,
     Response,
-    ResponseContentPartAdded,
-    ResponseContentPartDone,
     ResponseCreated,
     ResponseDone,
-    ResponseOutputAudioDelta,
-    ResponseOutputAudioDone,
-    ResponseOutputAudioTranscriptDelta,
-    ResponseOutputAudioTranscriptDone,
     ResponseOutputItemAdded,
     ResponseOutputItemDone,
-    ResponseOutputTextDelta,
-    ResponseOutputTextDone,
     ServerEvent,
     StatusDetails,
     Usage,
@@ -53,12 +44,10 @@ MODEL_TOKEN: Final = Ms(50)
 
 CHARACTERS_PER_TOKEN: Final = 4
 TEXT_DELTA: Final = 12
-"""Characters in one delta of a text response."""
+"""Characters in one delta of a text response, or of a function's arguments."""
 
 TEXT_DELTA_SECONDS: Final = 0.03
 TOKENS_PER_MINUTE: Final = 1_000_000
-OUTPUT_INDEX: Final = 0
-CONTENT_INDEX: Final = 0
 
 
 @attrs.frozen
@@ -70,19 +59,44 @@ class Pace:
 
 
 @attrs.frozen
+class Piece:
+    """Some audio and some words of an item, `after` seconds."""
+
+    after: float
+    audio: bytes
+    words: str
+
+
+@attrs.frozen
+class Part:
+    """What becomes of one item. `is_cut`: a limit on tokens ends the response with it."""
+
+    output: Output
+    pieces: Sequence[Piece]
+    is_cut: bool = False
+
+
+@attrs.frozen
 class Opening:
-    """The item enters the response, and the conversation."""
+    """An item enters the response, and the conversation."""
 
     due: LoopTime
+    output: Output
 
 
 @attrs.frozen
 class Delta:
-    """Some audio and some words."""
+    """The item grows."""
 
     due: LoopTime
-    audio: bytes
-    words: str
+    piece: Piece
+
+
+@attrs.frozen
+class Completion:
+    """The item is complete; the response goes on."""
+
+    due: LoopTime
 
 
 @attrs.frozen
@@ -94,42 +108,53 @@ class Closing:
     reason: str | None = None
 
 
-Step = Opening | Delta | Closing
+Step = Opening | Delta | Completion | Closing
 
 
-def spoken_steps(
-    utterance: Utterance, media: MediaFormat, pace: Pace, now: LoopTime, token_limit: int | None
-) -> Iterator[Step]:
-    """How `utterance` is said in `media` from `now` on; at most `token_limit` audio tokens of it."""
-    begins = LoopTime(now + pace.thinking)
-    yield Opening(begins)
+def spoken(output: Message, utterance: Utterance, pace: Pace, token_limit: int | None) -> Part:
+    """How `utterance` is said in the format of `output`; at most `token_limit` audio tokens of it."""
+    media, said, pieces = output.entry.media, Ms(0), list[Piece]()
     converter = Converter(PCM16_24K, media)
     whole = converter.push(utterance.audio) + converter.flush()
     limit = len(whole) if token_limit is None else media.bytes_of(Ms(token_limit * MODEL_TOKEN))
-    pieces = list(_cut(whole[:limit], media))
-    said, due = Ms(0), begins
-    for index, audio in enumerate(pieces):
+    cuts = list(_cut(whole[:limit], media))
+    for index, audio in enumerate(cuts):
         said = Ms(said + media.ms_of(len(audio)))
-        due = LoopTime(begins + said / 1000 / pace.speed)
-        yield Delta(due, audio, _share(utterance.transcript, index, len(pieces)))
-    yield Closing(due) if limit >= len(whole) else Closing(due, "incomplete", "max_output_tokens")
+        pieces.append(Piece(said / 1000 / pace.speed, audio, _share(utterance.transcript, index, len(cuts))))
+    return Part(output, pieces, limit < len(whole))
 
 
-def written_steps(text: str, pace: Pace, now: LoopTime) -> Iterator[Step]:
-    """How `text` is written from `now` on."""
+def written(output: Output, text: str) -> Part:
+    """How `text` is written, which may be a function's arguments."""
+    starts = range(0, len(text), TEXT_DELTA)
+    pieces = [
+        Piece((index + 1) * TEXT_DELTA_SECONDS, b"", text[start : start + TEXT_DELTA])
+        for index, start in enumerate(starts)
+    ]
+    return Part(output, pieces)
+
+
+def steps_of(parts: Sequence[Part], pace: Pace, now: LoopTime) -> Iterator[Step]:
+    """One item after the other from `now` on."""
     due = LoopTime(now + pace.thinking)
-    yield Opening(due)
-    for start in range(0, len(text), TEXT_DELTA):
-        due = LoopTime(due + TEXT_DELTA_SECONDS)
-        yield Delta(due, b"", text[start : start + TEXT_DELTA])
+    for part in parts:
+        begins = due
+        yield Opening(due, part.output)
+        for piece in part.pieces:
+            due = LoopTime(begins + piece.after)
+            yield Delta(due, piece)
+        if part.is_cut:
+            yield Closing(due, "incomplete", "max_output_tokens")
+            return
+        yield Completion(due)
     yield Closing(due)
 
 
 def input_usage(entries: Sequence[Entry], instructions: str) -> InputTokens:
     """What the model is given to read and to hear: the whole context, again for each response."""
     spans = [entry.duration // (MODEL_TOKEN if entry.item.role == "assistant" else USER_TOKEN) for entry in entries]
-    written = len(instructions) + sum(len(part.text or "") for entry in entries for part in entry.item.content)
-    return InputTokens(text_tokens=written // CHARACTERS_PER_TOKEN, audio_tokens=sum(spans), cached_tokens=0)
+    text = len(instructions) + sum(len(part.text or "") for entry in entries for part in entry.item.content)
+    return InputTokens(text_tokens=text // CHARACTERS_PER_TOKEN, audio_tokens=sum(spans), cached_tokens=0)
 
 
 @attrs.define(eq=False)
@@ -137,12 +162,11 @@ class Answer:
     """A response under way. `conversation` is None out of band; `response` is as `response.created` shows it."""
 
     response: Response
-    entry: Entry
     steps: deque[Step]
     context: InputTokens
     conversation: Conversation | None
-    _sent: int = attrs.field(default=0, init=False)
-    _words: str = attrs.field(default="", init=False)
+    _outputs: list[Output] = attrs.field(factory=list[Output], init=False)
+    _open: Output | None = attrs.field(default=None, init=False)
     _previous: str | None = attrs.field(default=None, init=False)
 
     @property
@@ -159,120 +183,43 @@ class Answer:
         """Take the next step, due or not. There must be one."""
         match step := self.steps.popleft():
             case Opening():
-                return self._opened()
+                return self._opened(step.output)
             case Delta():
-                return self._said(step)
+                return [] if self._open is None else self._open.grown(step.piece.audio, step.piece.words)
+            case Completion():
+                return self._closed("completed")
             case Closing():
                 return [*self._closed(step.status), self._done(step.status, step.reason)]
         assert_never(step)
 
     def cancel(self, reason: str) -> list[ServerEvent]:
         """End it now. `reason`: `turn_detected` or `client_cancelled`."""
-        opened = not isinstance(self.steps[0], Opening)
         self.steps.clear()
-        closed = self._closed("incomplete") if opened else []
-        return [*closed, self._done("cancelled", reason)]
+        return [*self._closed("incomplete"), self._done("cancelled", reason)]
 
-    @property
-    def _spoken(self) -> bool:
-        return self.response.output_modalities == ("audio",)
-
-    def _part(self, words: str) -> ContentPart:
-        return ContentPart(type="audio", transcript=words) if self._spoken else ContentPart(type="text", text=words)
-
-    def _opened(self) -> list[ServerEvent]:
-        item = attrs.evolve(self.entry.item, content=())
+    def _opened(self, output: Output) -> list[ServerEvent]:
+        self._open = output
+        self._outputs.append(output)
+        item = attrs.evolve(output.entry.item, content=())
         events: list[ServerEvent] = [
-            ResponseOutputItemAdded(response_id=self.response.id, output_index=OUTPUT_INDEX, item=item)
+            ResponseOutputItemAdded(response_id=self.response.id, output_index=output.index, item=item)
         ]
         if self.conversation is not None:
-            self._previous = self.conversation.append(self.entry)
+            self._previous = self.conversation.append(output.entry)
             events.append(ConversationItemAdded(item=item, previous_item_id=self._previous))
-        part = ResponseContentPartAdded(
-            response_id=self.response.id,
-            item_id=self.entry.id,
-            output_index=OUTPUT_INDEX,
-            content_index=CONTENT_INDEX,
-            part=self._part(""),
-        )
-        return [*events, part]
-
-    def _said(self, delta: Delta) -> list[ServerEvent]:
-        self._words += delta.words
-        self._sent += len(delta.audio)
-        self.entry.audio += delta.audio
-        events: list[ServerEvent] = []
-        if delta.words:
-            kind = ResponseOutputAudioTranscriptDelta if self._spoken else ResponseOutputTextDelta
-            events.append(
-                kind(
-                    response_id=self.response.id,
-                    item_id=self.entry.id,
-                    output_index=OUTPUT_INDEX,
-                    content_index=CONTENT_INDEX,
-                    delta=delta.words,
-                )
-            )
-        if delta.audio:
-            events.append(
-                ResponseOutputAudioDelta(
-                    response_id=self.response.id,
-                    item_id=self.entry.id,
-                    output_index=OUTPUT_INDEX,
-                    content_index=CONTENT_INDEX,
-                    delta=delta.audio,
-                )
-            )
-        return events
+        return [*events, *output.opened()]
 
     def _closed(self, status: str) -> list[ServerEvent]:
-        self._finish_item(status)
-        item = self.entry.item
-        part = ResponseContentPartDone(
-            response_id=self.response.id,
-            item_id=self.entry.id,
-            output_index=OUTPUT_INDEX,
-            content_index=CONTENT_INDEX,
-            part=self._part(self._words),
-        )
-        events: list[ServerEvent] = [*self._content_done(), part]
+        """The item that is open is complete, or is left as it is; nothing if none is open."""
+        output, self._open = self._open, None
+        if output is None:
+            return []
+        events = output.closed(status)
+        item = output.entry.item
+        self.response = attrs.evolve(self.response, output=(*self.response.output, item))
         if self.conversation is not None:
             events.append(ConversationItemDone(item=item, previous_item_id=self._previous))
-        return [*events, ResponseOutputItemDone(response_id=self.response.id, output_index=OUTPUT_INDEX, item=item)]
-
-    def _content_done(self) -> list[ServerEvent]:
-        if not self._spoken:
-            text = ResponseOutputTextDone(
-                response_id=self.response.id,
-                item_id=self.entry.id,
-                output_index=OUTPUT_INDEX,
-                content_index=CONTENT_INDEX,
-                text=self._words,
-            )
-            return [text]
-        audio = ResponseOutputAudioDone(
-            response_id=self.response.id,
-            item_id=self.entry.id,
-            output_index=OUTPUT_INDEX,
-            content_index=CONTENT_INDEX,
-        )
-        transcript = ResponseOutputAudioTranscriptDone(
-            response_id=self.response.id,
-            item_id=self.entry.id,
-            output_index=OUTPUT_INDEX,
-            content_index=CONTENT_INDEX,
-            transcript=self._words,
-        )
-        return [audio, transcript]
-
-    def _finish_item(self, status: str) -> None:
-        """The item as it stays. One that was truncated while it was spoken keeps no words."""
-        truncated = len(self.entry.audio) < self._sent
-        words = ContentPart(type="output_text", text=self._words)
-        if self._spoken:
-            words = ContentPart(type="output_audio", transcript=None if truncated else self._words)
-        self.entry.item = attrs.evolve(self.entry.item, status=status, content=(words,))
-        self.response = attrs.evolve(self.response, output=(self.entry.item,))
+        return [*events, ResponseOutputItemDone(response_id=self.response.id, output_index=output.index, item=item)]
 
     def _done(self, status: str, reason: str | None) -> ResponseDone:
         details = None if reason is None else StatusDetails(type=status, reason=reason)
@@ -280,8 +227,8 @@ class Answer:
         return ResponseDone(response=done)
 
     def _usage(self) -> Usage:
-        text = len(self._words) // CHARACTERS_PER_TOKEN
-        audio = self.entry.media.ms_of(self._sent) // MODEL_TOKEN
+        text = sum(len(output.words) for output in self._outputs) // CHARACTERS_PER_TOKEN
+        audio = sum(output.sounded for output in self._outputs) // MODEL_TOKEN
         read = (self.context.text_tokens or 0) + (self.context.audio_tokens or 0)
         return Usage(
             total_tokens=read + text + audio,
@@ -290,14 +237,6 @@ class Answer:
             input_token_details=self.context,
             output_token_details=OutputTokens(text_tokens=text, audio_tokens=audio),
         )
-
-
-def unspoken_item(item_id: str, *, spoken: bool) -> Item:
-    """The model's message before its first word."""
-    part = ContentPart(type="output_audio" if spoken else "output_text")
-    return Item(
-        id=item_id, object="realtime.item", type="message", status="in_progress", role="assistant", content=(part,)
-    )
 
 
 def _cut(audio: bytes, media: MediaFormat) -> Iterator[bytes]:

@@ -140,8 +140,8 @@ class Conversation:
         entry.item = attrs.evolve(entry.item, content=(ContentPart(type="output_audio"),))
 
     def since_model(self) -> list[Entry]:
-        """What came into the conversation after the model's last message."""
-        said = [place for place, entry in enumerate(self.entries) if entry.item.role == "assistant"]
+        """What came into the conversation after the last that the model said or called."""
+        said = [place for place, entry in enumerate(self.entries) if is_models(entry.item)]
         return self.entries[said[-1] + 1 if said else 0 :]
 
     def entry(self, item_id: str) -> Entry:
@@ -162,6 +162,11 @@ class Conversation:
                 return place
         message = f"Item with item_id not found: no item '{item_id}' in the conversation."
         raise Refusal(f"{doing}_invalid_item_id", message, param=param)
+
+
+def is_models(item: Item) -> bool:
+    """Whether the model put it there: a message of its own, or a call."""
+    return item.role == "assistant" or item.type == "function_call"
 
 
 def entry_from_client(item: Item, item_id: str, media: MediaFormat) -> Entry:

@@ -6,11 +6,13 @@ from typing import Final
 
 import attrs
 
-from opusagent.local.answers import Answer, Pace, Step, input_usage, spoken_steps, unspoken_item, written_steps
+from opusagent.audio.media import MediaFormat
+from opusagent.local.answers import Answer, Pace, Part, input_usage, spoken, steps_of, written
 from opusagent.local.conversation import Conversation, Entry, Names, entry_from_client
+from opusagent.local.outputs import FunctionCall, Message, uncalled_item, unspoken_item
 from opusagent.local.refusals import Refusal
 from opusagent.local.settings import check_format, check_modalities, check_token_limit, input_of, media_of, output_of
-from opusagent.local.voices import Cue, Voice
+from opusagent.local.voices import Cue, Reply, Voice
 from opusagent.realtime.events import (
     AudioOutput,
     Item,
@@ -97,19 +99,24 @@ class Responses:
         instructions = session.instructions if wanted.instructions is None else wanted.instructions
         heard = _heard(self.conversation.since_model() if wanted.input is None else context)
         response = self._response(wanted, session, conversation)
-        entry = Entry(
-            unspoken_item(self.names.new("item"), spoken=response.output_modalities == ("audio",)),
-            media_of(_output(wanted, session).format),
-        )
-        steps = self._steps(response, entry, Cue(heard, instructions or ""), now)
-        return Answer(response, entry, deque(steps), input_usage(context, instructions or ""), conversation)
+        reply = self.voice.answer(Cue(heard, instructions or "", tuple(entry.item for entry in context)))
+        parts = list(self._parts(response, reply, media_of(_output(wanted, session).format)))
+        steps = steps_of(parts, self.pace, now)
+        return Answer(response, deque(steps), input_usage(context, instructions or ""), conversation)
 
-    def _steps(self, response: Response, entry: Entry, cue: Cue, now: LoopTime) -> Iterator[Step]:
-        utterance = self.voice.answer(cue)
-        if response.output_modalities == ("text",):
-            return written_steps(utterance.transcript, self.pace, now)
-        limit = response.max_output_tokens
-        return spoken_steps(utterance, entry.media, self.pace, now, limit if isinstance(limit, int) else None)
+    def _parts(self, response: Response, reply: Reply, media: MediaFormat) -> Iterator[Part]:
+        """What is said, if anything is, and then the calls."""
+        if reply.said is not None:
+            is_spoken = response.output_modalities == ("audio",)
+            entry = Entry(unspoken_item(self.names.new("item"), spoken=is_spoken), media)
+            message, limit = Message(entry, response.id, 0, is_spoken), response.max_output_tokens
+            if is_spoken:
+                yield spoken(message, reply.said, self.pace, limit if isinstance(limit, int) else None)
+            else:
+                yield written(message, reply.said.transcript)
+        for index, call in enumerate(reply.calls, 0 if reply.said is None else 1):
+            item = uncalled_item(self.names.new("item"), self.names.new("call"), call.name)
+            yield written(FunctionCall(Entry(item, media), response.id, index), call.arguments)
 
     def _response(self, wanted: ResponseOptions, session: Session, conversation: Conversation | None) -> Response:
         output = _output(wanted, session)

@@ -7,6 +7,7 @@ import numpy as np
 
 from opusagent.audio.pcm import pcm_of
 from opusagent.local.vad import DEFAULT_THRESHOLD, FRAME, HYSTERESIS_DB, frame_levels, onset_dbov
+from opusagent.realtime.events import Item
 from opusagent.units import HZ_24K, Ms, Pcm16, ms_of_samples, samples_of_ms
 
 MARGIN: Final = Ms(60)
@@ -29,11 +30,12 @@ class Cue:
     """What a response answers.
 
     `heard`: what the caller said since the model last spoke, at 24 kHz; empty if nothing. `instructions`: the
-    response's own, else the session's.
+    response's own, else the session's. `items`: the whole conversation, or what the client gave instead of it.
     """
 
     heard: Pcm16
     instructions: str
+    items: tuple[Item, ...] = ()
 
 
 @attrs.frozen
@@ -44,11 +46,31 @@ class Utterance:
     transcript: str
 
 
+@attrs.frozen
+class Invocation:
+    """A function that the model wants to be called, with `arguments` in JSON."""
+
+    name: str
+    arguments: str = "{}"
+
+
+@attrs.frozen
+class Reply:
+    """What a response holds: something said, calls, or both; the calls come last. Raises `ValueError` for neither."""
+
+    said: Utterance | None = None
+    calls: tuple[Invocation, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if self.said is None and not self.calls:
+            raise ValueError("a reply without words and calls is none")
+
+
 class Voice(Protocol):
     """Whoever answers. One voice may serve many sessions: it keeps nothing between two answers."""
 
-    def answer(self, cue: Cue) -> Utterance:
-        """What to say to `cue`. Never empty: a response without audio would have nothing to interrupt."""
+    def answer(self, cue: Cue) -> Reply:
+        """What to say to `cue`, and what to have done about it."""
         ...
 
 
@@ -88,10 +110,10 @@ class Parrot:
 
     chime: Pcm16 = attrs.field(factory=chime)
 
-    def answer(self, cue: Cue) -> Utterance:
+    def answer(self, cue: Cue) -> Reply:
         """The words of `cue.heard` played back, or the chime."""
         words = trimmed(cue.heard)
         if not words:
-            return Utterance(self.chime, cue.instructions)
+            return Reply(Utterance(self.chime, cue.instructions))
         seconds = ms_of_samples(len(words) // 2, HZ_24K) / 1000
-        return Utterance(words, f"(the caller's own words, {seconds:.1f} s)")
+        return Reply(Utterance(words, f"(the caller's own words, {seconds:.1f} s)"))

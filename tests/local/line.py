@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from opusagent.audio.media import PCM16_24K, MediaFormat
 from opusagent.local.answers import Pace
 from opusagent.local.session import LocalSession
-from opusagent.local.voices import Parrot
+from opusagent.local.voices import Parrot, Voice
 from opusagent.realtime.events import (
     AudioFormat,
     AudioInput,
@@ -31,9 +31,9 @@ PACE = Pace(thinking=0.2, speed=5.0)
 class Line:
     """A session, its clock, and everything it said with the time it was said."""
 
-    def __init__(self, pace: Pace = PACE) -> None:
+    def __init__(self, pace: Pace = PACE, voice: Voice | None = None) -> None:
         self.session = LocalSession(
-            tag="t", model="m", voice=Parrot(), opened=LoopTime(0.0), expires_at=3600, pace=pace
+            tag="t", model="m", voice=voice or Parrot(), opened=LoopTime(0.0), expires_at=3600, pace=pace
         )
         self.now = LoopTime(0.0)
         self.said: list[tuple[float, ServerEvent]] = []

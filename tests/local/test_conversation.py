@@ -3,8 +3,8 @@
 import pytest
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K
-from opusagent.local.answers import unspoken_item
 from opusagent.local.conversation import AUDIO_LIMIT, Conversation, Entry, entry_from_client, user_audio
+from opusagent.local.outputs import unspoken_item
 from opusagent.local.refusals import Refusal
 from opusagent.realtime.events import ContentPart, Item
 from property_tests.strategies_local import words

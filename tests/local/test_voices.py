@@ -3,7 +3,7 @@
 import numpy as np
 
 from opusagent.local.vad import SpeechBegan, SpeechDetector
-from opusagent.local.voices import Cue, Parrot, Utterance, chime, trimmed
+from opusagent.local.voices import Cue, Parrot, Reply, Utterance, chime, trimmed
 from opusagent.units import HZ_24K, Ms, Pcm16, samples_of_ms
 
 
@@ -19,7 +19,7 @@ def silence(ms: int) -> bytes:
 def test_the_parrot_repeats_the_words_without_the_quiet_around_them() -> None:
     said = words(1000)
     cue = Cue(Pcm16(silence(300) + said + silence(500)), "Be kind.")
-    expected = Utterance(Pcm16(silence(60) + said + silence(60)), "(the caller's own words, 1.1 s)")
+    expected = Reply(Utterance(Pcm16(silence(60) + said + silence(60)), "(the caller's own words, 1.1 s)"))
     assert Parrot().answer(cue) == expected
 
 
@@ -30,7 +30,7 @@ def test_quiet_between_words_stays() -> None:
 
 def test_without_words_the_parrot_rings_and_writes_the_greeting_it_would_have_spoken() -> None:
     for heard in (b"", silence(2000)):
-        assert Parrot().answer(Cue(Pcm16(heard), "Say hello.")) == Utterance(chime(), "Say hello.")
+        assert Parrot().answer(Cue(Pcm16(heard), "Say hello.")) == Reply(Utterance(chime(), "Say hello."))
 
 
 def test_the_chime_is_six_tenths_of_a_second_and_loud_enough_to_be_taken_for_speech() -> None:
