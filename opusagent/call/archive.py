@@ -147,6 +147,7 @@ class Archive:
         try:
             while left:
                 await self._disk(partial(_step, left))
+            log.info("recording encoded", folder=str(folder), format=form)
         except (OSError, EncodingFailed) as error:
             log.warning("recording stays WAV", folder=str(folder), error=str(error))
         finally:

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, get_args
 
 import attrs
 
+from opusagent.call.archive import Format, missing_encoder
 from opusagent.daemon.config_keys import KeyBindings
 from opusagent.daemon.config_twilio import TwilioRest
 from opusagent.daemon.config_values import (
@@ -13,7 +14,9 @@ from opusagent.daemon.config_values import (
     PublicUrl,
     ServerPath,
     Words,
+    WrongValue,
     between,
+    shown,
 )
 from opusagent.secret import Secret
 from opusagent.tools.declared import Declared
@@ -103,17 +106,31 @@ class Agent:
     keys: KeyBindings = KeyBindings()
 
 
+def encodable(form: Format) -> Format:
+    """A format that can be made here."""
+    missing = missing_encoder(form)
+    if missing:
+        raise WrongValue(f"{shown(form)} {missing}")
+    return form
+
+
 @attrs.frozen
 class Recording:
     """`[recording]`: the directory that calls are recorded in, and how. Without the table nothing is recorded.
 
-    `rate` None is the call's own. Two `channels` are the caller left and the model right; one is both together.
+    `rate` None is the call's own. Two `channels` are the caller left and the model right; one is both together. The
+    `format` is made when a call is over. Calls are kept for `retention_days` and up to `retention_gigabytes`, None: for
+    ever and without bound; and no recording begins with less room on the disk than `free_space_megabytes`.
     """
 
     directory: Path = Path("recordings")
     rate: Literal[8000, 16000, 24000] | None = None
     channels: Literal[1, 2] = 2
     bits: Literal[16] = 16
+    format: Annotated[Format, encodable] = "wav"
+    retention_days: Annotated[float, between(0.01, 36_500)] | None = None
+    retention_gigabytes: Annotated[float, between(0.001, 1_000_000)] | None = None
+    free_space_megabytes: Annotated[int, between(0, 1_000_000_000)] = 500
 
 
 @attrs.frozen
@@ -141,13 +158,17 @@ class Vad:
 
 @attrs.frozen
 class Quality:
-    """`[quality]`: whether the callers' audio is measured, and from where on it is worth an alert."""
+    """`[quality]`: whether the callers' audio is measured, and from where on it is worth an alert.
+
+    `one_way_seconds` without any sound while frames arrive is one-way audio.
+    """
 
     enabled: bool = True
-    min_snr_db: Annotated[float, between(-20, 100)] = 20.0
+    min_snr_db: Annotated[float, between(0, 100)] = 20.0
     max_thd_percent: Annotated[float, between(0, 100)] = 1.0
     max_clipping_percent: Annotated[float, between(0, 100)] = 0.1
     min_quality_score: Annotated[float, between(0, 100)] = 60.0
+    one_way_seconds: Annotated[float, between(1, 3600)] = 10.0
 
 
 @attrs.frozen

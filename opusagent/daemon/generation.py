@@ -14,17 +14,20 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import attrs
 import trio
 
+from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.audio.vad.energy import EnergyDetector
 from opusagent.audio.vad.silero import SpeechNet
+from opusagent.call.archive import Keeping
 from opusagent.call.hearing import Hearing, HearingSettings
 from opusagent.call.recorder import Disk, Recorder
+from opusagent.call.retention import Rules
 from opusagent.call.tape import TapeKind
 from opusagent.daemon.config import Config
-from opusagent.daemon.config_tables import Recording, Server, Vad
+from opusagent.daemon.config_tables import Quality, Recording, Server, Vad
 from opusagent.daemon.config_values import reason, shown
 from opusagent.daemon.workshop import Workshop
 from opusagent.errors import ConfigError
-from opusagent.units import Hz
+from opusagent.units import Hz, Ms
 
 Backend = Callable[[Config], Awaitable[str]]
 """Says where the model of a configuration is dialled; starts the embedded one if it is wanted and not there yet."""
@@ -37,7 +40,8 @@ FIXED: Final = ("server.listen", "server.reuse_port", "admin.socket")
 class Generation:
     """`trust` is what the model's certificate is held against, `identity` what the port shows, None without TLS.
 
-    `hearing` is the daemon's own ears, None without them. Somebody has to run its `listen`.
+    `hearing` is the daemon's own ears, None without them. Somebody has to run its `listen`. `keeping` is how long
+    recordings stay, and `quality` what callers' lines are measured by, None if they are not.
     """
 
     number: int
@@ -47,6 +51,8 @@ class Generation:
     trust: ssl.SSLContext | None = None
     identity: ssl.SSLContext | None = None
     hearing: Hearing | None = None
+    keeping: Keeping = Keeping()
+    quality: QualityThresholds | None = None
     workshop: Workshop
 
 
@@ -62,7 +68,9 @@ async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> G
         number=number,
         config=config,
         model_url=with_model(url, config.realtime.model),
-        recorder=Recorder(settling.directory, disk, kind_of(config.recording)),
+        recorder=Recorder(settling.directory, disk, kind_of(config.recording), least_free(config.recording)),
+        keeping=keeping_of(config.recording),
+        quality=thresholds_of(config.quality),
         trust=settling.trust,
         identity=settling.identity,
         hearing=settling.hearing,
@@ -75,6 +83,33 @@ def kind_of(recording: Recording | None) -> TapeKind:
     if recording is None:
         return TapeKind()
     return TapeKind(None if recording.rate is None else Hz(recording.rate), recording.channels)
+
+
+def least_free(recording: Recording | None) -> int:
+    """The bytes without which no recording begins."""
+    return 0 if recording is None else recording.free_space_megabytes * 10**6
+
+
+def keeping_of(recording: Recording | None) -> Keeping:
+    """What becomes of recordings when their calls are over."""
+    if recording is None:
+        return Keeping()
+    gigabytes = recording.retention_gigabytes
+    rules = Rules(recording.retention_days, None if gigabytes is None else round(gigabytes * 10**9))
+    return Keeping(recording.directory, recording.format, rules)
+
+
+def thresholds_of(quality: Quality) -> QualityThresholds | None:
+    """What `[quality]` holds callers' lines against."""
+    if not quality.enabled:
+        return None
+    return QualityThresholds(
+        quality.min_snr_db,
+        quality.max_thd_percent,
+        quality.max_clipping_percent,
+        quality.min_quality_score,
+        Ms(round(quality.one_way_seconds * 1000)),
+    )
 
 
 def hearing_of(vad: Vad) -> Hearing | None:

@@ -8,6 +8,7 @@ import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -15,8 +16,10 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from opusagent.call.archive import Archive, disk_alone
 from opusagent.call.hearing import Hearing
 from opusagent.call.recorder import Disk
+from opusagent.call.report import CallReport
 from opusagent.daemon.config import Config
 from opusagent.daemon.control import CallOnLine, Status, Verdict
 from opusagent.daemon.doorstep import Doorstep
@@ -64,7 +67,10 @@ class Steward:
 
     def __init__(self, generation: Generation, doorstep: Doorstep, means: Means, observer: Observer) -> None:
         self.roster: Final = Roster()
-        self.frontage: Final = Frontage(generation, self.roster, observer, lambda: self._life)
+        self._observer: Final = observer
+        self._archive: Final = Archive(generation.keeping, disk_alone())
+        onlooker = attrs.evolve(observer, on_report=self._on_report)
+        self.frontage: Final = Frontage(generation, self.roster, onlooker, lambda: self._life)
         self._doorstep: Final = doorstep
         self._means: Final = means
         self._began: Final = LoopTime(trio.current_time())
@@ -189,9 +195,16 @@ class Steward:
         else:
             self._listen_with(new.hearing)
         self.frontage.follow(new)
+        self._archive.follow(new.keeping)
         self._last_refusal = ()
         log.info("reloaded", generation=new.number, changed=changed)
         return Verdict(generation=new.number, changed=changed)
+
+    def _on_report(self, report: CallReport) -> None:
+        """A call is over, with all that is kept of it."""
+        if report.recording is not None:
+            self._archive.finished(Path(report.recording).parent)
+        self._observer.on_report(report)
 
     def _listen_with(self, hearing: Hearing | None) -> None:
         if hearing is not None:
@@ -228,6 +241,7 @@ class Steward:
         """Serve until drained, and to the end of the last call."""
         async with trio.open_nursery() as connections:
             connections.start_soon(self._listen)
+            connections.start_soon(self._archive.run)
             async with trio.open_nursery() as doors:
                 doors.start_soon(self._accept, connections)
                 doors.start_soon(self._tick)
