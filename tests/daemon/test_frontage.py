@@ -1,0 +1,113 @@
+"""The port while configurations come and go: who is let in by which of them."""
+
+import attrs
+import trio
+
+from opusagent.call.seat import CallerSeat
+from opusagent.daemon.config import AudioCodes, Config, Secret, Server, Twilio
+from opusagent.daemon.frontage import Frontage
+from opusagent.daemon.life import Life, Phase
+from opusagent.daemon.observer import Observer
+from opusagent.daemon.roster import Roster
+from opusagent.net.auth import BearerTokens
+from opusagent.net.http import Request, Response, Upgrade
+from opusagent.platforms.audiocodes import SessionInitiate, SessionResume, parse_bridge_message, render
+from opusagent.testing.memory import memory_pair
+from opusagent.units import LoopTime
+from tests.daemon.generations import generation
+from tests.daemon.test_roster import conversation
+
+READY = Life(Phase.READY, LoopTime(0.0))
+DRAINING = Life(Phase.DRAINING, LoopTime(0.0), LoopTime(9.0))
+OLD, NEW = "the-old-token", "the-new-token"
+BEFORE = Config(audiocodes=AudioCodes(tokens=(Secret(OLD),)), twilio=Twilio(insecure=True))
+AFTER = attrs.evolve(BEFORE, audiocodes=AudioCodes(tokens=(Secret(NEW),), path="/elsewhere"))
+
+
+def dialled(path: str, token: str = "") -> Request:
+    headers = (("upgrade", "websocket"), ("authorization", f"Bearer {token}"))
+    return Request("GET", path, headers=headers)
+
+
+async def front(life: Life = READY) -> tuple[Frontage, Roster]:
+    roster = Roster()
+    return Frontage(await generation(1, BEFORE), roster, Observer(), lambda: life), roster
+
+
+async def status(frontage: Frontage, request: Request) -> int:
+    answer = await frontage.answer(request)
+    return answer.status if isinstance(answer, Response) else 101
+
+
+async def test_readiness_is_the_life_s_and_tells_nothing_else() -> None:
+    ready, _ = await front()
+    draining, _ = await front(DRAINING)
+    asked = Request("GET", "/readyz")
+    assert await ready.answer(asked) == Response(200, b"ready\n")
+    assert await draining.answer(asked) == Response(503, b"not ready\n")
+
+
+async def test_a_closed_door_refuses_streams_with_503_and_when_to_come_again() -> None:
+    frontage, roster = await front()
+    assert await status(frontage, dialled("/twilio/media")) == 101
+    roster.close_door()
+    assert await frontage.answer(dialled("/twilio/media")) == Response(
+        503, b"draining: no new calls\n", headers=(("retry-after", "5"),)
+    )
+
+
+async def test_tokens_and_paths_are_those_of_the_generation_in_force() -> None:
+    frontage, _ = await front()
+    assert [await status(frontage, dialled("/audiocodes", token)) for token in (OLD, NEW)] == [101, 401]
+    frontage.follow(await generation(2, AFTER))
+    assert frontage.generation.number == 2
+    assert [await status(frontage, dialled("/elsewhere", token)) for token in (OLD, NEW)] == [401, 101]
+    assert await status(frontage, dialled("/audiocodes", OLD)) == 404
+
+
+async def test_a_running_call_is_resumed_as_it_came_and_nobody_else_comes_in_by_that() -> None:
+    """The token was taken back and the path moved: its call goes on, a new one with it is sent away."""
+    frontage, roster = await front()
+    ours, _ = memory_pair()
+    call = conversation("a", generation=1)
+    name = BearerTokens([OLD]).recognise(f"Bearer {OLD}")
+    assert name is not None
+    seat = roster.seats[(name, "conversation-1")] = CallerSeat(ours)
+    with roster.listed(call):
+        frontage.follow(await generation(2, AFTER))
+        assert await status(frontage, dialled("/audiocodes", "another-token")) == 404
+        back = await frontage.answer(dialled("/audiocodes", OLD))
+        new = await frontage.answer(dialled("/audiocodes", OLD))
+        assert isinstance(back, Upgrade)
+        assert isinstance(new, Upgrade)
+        with trio.fail_after(20):
+            await _resume(back, seat)
+            await _is_sent_away(new)
+    assert await status(frontage, dialled("/audiocodes", OLD)) == 404
+
+
+async def _resume(granted: Upgrade, seat: CallerSeat) -> None:
+    platform, ours = memory_pair()
+    await platform.send(render(SessionResume(conversationId="conversation-1")))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(granted.serve, ours)
+        await seat.newcomer()
+        seat.vacate()
+
+
+async def _is_sent_away(granted: Upgrade) -> None:
+    platform, ours = memory_pair()
+    initiate = SessionInitiate(conversationId="conversation-2", supportedMediaFormats=("raw/lpcm16",))
+    await platform.send(render(initiate))
+    await granted.serve(ours)
+    assert "not by these credentials any more" in repr(parse_bridge_message(await platform.receive()))
+
+
+async def test_the_room_is_that_of_the_generation_in_force_for_the_calls_of_all() -> None:
+    frontage, roster = await front()
+    with roster.slot(), roster.slot():
+        assert await status(frontage, dialled("/twilio/media")) == 101
+        frontage.follow(await generation(2, attrs.evolve(BEFORE, server=Server(max_calls=2))))
+        assert await frontage.answer(dialled("/twilio/media")) == Response(
+            503, b"all 2 calls are taken\n", headers=(("retry-after", "5"),)
+        )

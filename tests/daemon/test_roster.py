@@ -1,0 +1,80 @@
+"""The calls that there are: listed, counted, ended, and found out when they hang."""
+
+from datetime import UTC, datetime
+
+import attrs
+from structlog.testing import capture_logs
+
+from opusagent.audio.media import PCM16_24K
+from opusagent.call.ending import Ending
+from opusagent.call.reasons import End, EndReason
+from opusagent.daemon.control import CallOnLine
+from opusagent.daemon.roster import Conversation, Roster
+from opusagent.errors import GOING_AWAY
+from opusagent.platforms.dialect import CallStarted
+from opusagent.units import CallId, LoopTime
+
+MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+SHUT_DOWN = End(EndReason.SHUTTING_DOWN, close_code=GOING_AWAY)
+
+
+def conversation(name: str, generation: int = 1) -> Conversation:
+    who = CallStarted(f"CA-{name}", f"MZ-{name}", PCM16_24K, caller="+15550100", callee="+15550199")
+    return Conversation(CallId(name), "twilio", who, MORNING, LoopTime(10.0), generation, Ending())
+
+
+def test_a_call_is_seen_as_long_as_it_is_listed() -> None:
+    roster = Roster()
+    call = conversation("a", generation=3)
+    with roster.slot(), roster.listed(call):
+        assert (roster.connections, roster.conversations) == (1, (call,))
+        assert call.seen(LoopTime(72.26)) == CallOnLine(
+            call_id=CallId("a"),
+            platform="twilio",
+            platform_call_id="CA-a",
+            caller="+15550100",
+            callee="+15550199",
+            started=MORNING,
+            seconds=62.3,
+            generation=3,
+            ending=False,
+        )
+    assert (roster.connections, roster.conversations) == (0, ())
+
+
+def test_one_call_is_hung_up_and_no_other() -> None:
+    roster, one, other = Roster(), conversation("one"), conversation("other")
+    with roster.listed(one), roster.listed(other):
+        assert (roster.hang_up(CallId("one")), roster.hang_up(CallId("nobody"))) == (True, False)
+    assert (one.ending.end_of_call, other.ending.end_of_call) == (End(EndReason.OPERATOR), None)
+
+
+def test_a_closed_door_ends_no_call() -> None:
+    roster, call = Roster(), conversation("a")
+    with roster.listed(call):
+        roster.close_door()
+        assert (roster.is_closing, call.ending.end_of_call) == (True, None)
+
+
+def test_the_end_reaches_every_call_and_whichever_begins_nevertheless() -> None:
+    roster, early, late = Roster(), conversation("early"), conversation("late")
+    with roster.listed(early):
+        roster.end_calls()
+        with roster.listed(late):
+            assert [call.ending.end_of_call for call in (early, late)] == [SHUT_DOWN, SHUT_DOWN]
+
+
+def test_a_call_that_does_not_end_is_stuck_after_half_a_minute_and_logged_once() -> None:
+    roster, call, healthy = Roster(), conversation("a"), conversation("b")
+    with roster.listed(call), roster.listed(healthy), capture_logs() as logs:
+        assert roster.count_stuck(LoopTime(0.0)) == 0
+        call.ending.shut_down()
+        assert [roster.count_stuck(LoopTime(float(now))) for now in (5, 34, 35, 36)] == [0, 0, 1, 1]
+    assert [(line["event"], line["call"]) for line in logs] == [("a call hangs in its end", "a")]
+    assert roster.count_stuck(LoopTime(99.0)) == 0
+
+
+def test_a_conversation_is_a_value_of_its_own() -> None:
+    """Two calls with equal fields are two calls."""
+    call = conversation("a")
+    assert attrs.evolve(call) != call
