@@ -28,6 +28,9 @@ from opusagent.errors import INVALID_PAYLOAD, PROTOCOL_ERROR, LocalProtocolError
 QUOTED_CHARACTERS: Final = 80
 """How much of a peer's string is ever repeated in an error, a log line or a count."""
 
+SPREAD: Final = "spread"
+"""In a field's metadata: what it holds is written beside the other fields, for what a class has no names for."""
+
 _TAG_WITHIN: Final = 96
 """Where the tag of a hot message is looked for; a tag further behind only costs the slower way."""
 
@@ -120,7 +123,26 @@ def _plain(value: object) -> object:
         field: object = getattr(value, name)
         if absent is _REQUIRED or field != absent:
             written[name] = _plain(field)
+    for name in _spread(cls):
+        merge(written, written.pop(name, None))
     return written
+
+
+def merge(into: dict[str, object], beside: object) -> None:
+    """Put what `beside` holds into a JSON object, object into object; where both have a value, `beside`'s counts."""
+    for key, value in beside.items() if is_object(beside) else ():
+        mine = into.get(key)
+        if is_object(mine) and is_object(value):
+            merged = dict(mine)
+            merge(merged, value)
+            into[key] = merged
+        else:
+            into[key] = value
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
+    """Whether `value` is a JSON object."""
+    return isinstance(value, dict)
 
 
 def _is_row(value: object) -> TypeGuard[tuple[object, ...]]:
@@ -137,6 +159,13 @@ def _fields(cls: type[AttrsInstance]) -> tuple[tuple[str, object], ...]:
     tag_first = sorted(declared, key=lambda field: field.name not in {"type", "event"})
     absences = (None, msgspec.UNSET, ())
     return tuple((field.name, field.default if field.default in absences else _REQUIRED) for field in tag_first)
+
+
+@functools.cache
+def _spread(cls: type[AttrsInstance]) -> tuple[str, ...]:
+    """The fields of `cls` that are not written as themselves: what they hold stands beside the others."""
+    declared: tuple[attrs.Attribute[object], ...] = attrs.fields(cls)
+    return tuple(field.name for field in declared if field.metadata.get(SPREAD))
 
 
 def _refusal(error: Exception) -> RemoteProtocolError:

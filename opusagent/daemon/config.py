@@ -29,6 +29,7 @@ from opusagent.daemon.config_tables import (
     Twilio,
     Vad,
 )
+from opusagent.daemon.config_talk import LocalTurns, Tuning, manner_problems
 from opusagent.daemon.config_tools import ToolReader, transfer_targets
 from opusagent.daemon.config_twilio import TwilioRest, TwilioRestTable, read_twilio_rest
 from opusagent.daemon.config_values import (
@@ -47,6 +48,7 @@ from opusagent.daemon.config_values import (
     shown,
     tokens_in,
 )
+from opusagent.daemon.profile import session_problems
 from opusagent.errors import ConfigError
 from opusagent.secret import Secret
 
@@ -100,7 +102,7 @@ class _AudioCodesTable:
 
 
 @attrs.frozen
-class _RealtimeTable:
+class _RealtimeTable(Tuning):
     """`[realtime]` as the file has it: the key is in another file, so that this one can be shown around."""
 
     url: BackendUrl | None = None
@@ -205,14 +207,20 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
         *_certificate_problems(server, reader.faulty),
         *_platform_problems(server, twilio, audiocodes, reader.faulty),
         *_chunk_problems(audio, reader),
+        *manner_problems(agent, reader.faulty),
+        *_ear_problems(realtime, vad, reader),
     ]
     if not problems:  # a target that is missing may be one that is wrong
         problems = agent.keys.problems(transfer_targets(tools))
     if problems:
         raise ConfigError(problems)
-    return Config(
+    config = Config(
         server, realtime, twilio, audiocodes, agent, recording, limits, admin, audio, vad, quality, alerts, tools, rest
     )
+    problems = session_problems(config)
+    if problems:
+        raise ConfigError(problems)
+    return config
 
 
 def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:
@@ -224,7 +232,23 @@ def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:
     elsewhere = url != EMBEDDED_BACKEND and not is_loopback(urlsplit(url).hostname or "")
     if elsewhere and not key and "realtime.api_key_file" not in reader.faulty:
         reader.problems.append(_NO_KEY)
-    return Realtime(url, table.model, key, table.audio)
+    return _tuned(Realtime(url, table.model, key, table.audio), table)
+
+
+def _tuned(realtime: Realtime, tuning: Tuning) -> Realtime:
+    return attrs.evolve(
+        realtime,
+        turn_detection=tuning.turn_detection,
+        noise_reduction=tuning.noise_reduction,
+        transcription=tuning.transcription,
+        speed=tuning.speed,
+        max_output_tokens=tuning.max_output_tokens,
+        reasoning_effort=tuning.reasoning_effort,
+        tool_choice=tuning.tool_choice,
+        parallel_tool_calls=tuning.parallel_tool_calls,
+        truncation=tuning.truncation,
+        session=tuning.session,
+    )
 
 
 def _credential(name: str, read: Callable[[Path], _T], environ: Mapping[str, str], problems: list[str]) -> _T | None:
@@ -258,6 +282,15 @@ def _chunk_problems(audio: Audio, reader: TableReader) -> list[str]:
         return []
     most = f"`chunk_bytes_large`, which is {audio.chunk_bytes_large}"
     return [f"`chunk_bytes` must be at most {most}, not {audio.chunk_bytes}, at {reader.place('audio', 'chunk_bytes')}"]
+
+
+def _ear_problems(realtime: Realtime, vad: Vad, reader: TableReader) -> list[str]:
+    if not isinstance(realtime.turn_detection, LocalTurns) or vad.enabled:
+        return []
+    off = reader.place("vad", "enabled")
+    return [
+        f'`turn_detection` is "local", which takes the daemon\'s own ears, and {off} is off, at realtime.turn_detection'
+    ]
 
 
 def _certificate_problems(server: Server, faulty: Collection[str]) -> list[str]:

@@ -6,6 +6,7 @@ Nothing is coerced: `"80"` is not a number and `1` is not true. A fault never sh
 import difflib
 import tomllib
 from collections.abc import Collection, Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeGuard, TypeVar, get_args, get_origin
 
@@ -15,6 +16,21 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 
 from opusagent.daemon.config_environ import Overrides
 from opusagent.daemon.config_keys import KeyBindings, parse_keys
+from opusagent.daemon.config_talk import (
+    TURN_KINDS,
+    CallBudget,
+    Digits,
+    Retention,
+    SessionFields,
+    TokenLimit,
+    TokenPrices,
+    Transcribing,
+    Truncation,
+    TurnChoice,
+    is_table,
+    parse_session_fields,
+    parse_token_limit,
+)
 from opusagent.daemon.config_values import Listen, WrongValue, key_in, parse_listen, shown
 from opusagent.errors import ConfigError
 from opusagent.secret import Secret
@@ -96,7 +112,11 @@ class TableReader:
         """Puts down all that is wrong with a table and returns the keys to blame."""
         of_keys, of_table = errors.group_exceptions()
         wrong = {note.name for _, note in of_keys}
-        self.problems.extend(f"`{note.name}` {error}, at {self.place(table, note.name)}" for error, note in of_keys)
+        for error, note in of_keys:
+            if isinstance(error, ClassValidationError):
+                self._account(f"{table}.{note.name}", error.cl, error)
+            else:
+                self.problems.append(f"`{note.name}` {error}, at {self.place(table, note.name)}")
         self.faulty.update(f"{table}.{key}" for key in wrong)
         for error in of_table:
             if not isinstance(error, ForbiddenExtraKeysError):
@@ -197,6 +217,49 @@ def _strict_keys(value: object, _: object) -> KeyBindings:
     return parse_keys(value)
 
 
+def _strict_table(value: object, kind: type[_T]) -> _T:
+    """A table in a table."""
+    if not _is_table(value):
+        raise WrongValue(f"must be a table, not {shown(value)}")
+    return _PLAIN.structure(value, kind)
+
+
+def _strict_turns(value: object, _: object) -> TurnChoice:
+    """The name of a kind, with its defaults, or a table that names it."""
+    name = value.get("type") if is_table(value) else value
+    kind = TURN_KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        kinds = " or ".join(map(shown, TURN_KINDS))
+        raise WrongValue(f"must be {kinds}, or a table whose `type` is that, not {shown(name or value)}")
+    return _CONVERTER.structure(value if is_table(value) else {}, kind)
+
+
+def _strict_truncation(value: object, _: object) -> Truncation:
+    match value:
+        case "auto":
+            return "auto"
+        case "disabled":
+            return "disabled"
+        case _ if is_table(value):
+            return _CONVERTER.structure(value, Retention)
+        case _:
+            raise WrongValue(f'must be "auto" or "disabled" or a table with `retention_ratio`, not {shown(value)}')
+
+
+def _strict_token_limit(value: object, _: object) -> TokenLimit:
+    return parse_token_limit(value)
+
+
+def _strict_session_fields(value: object, _: object) -> SessionFields:
+    return parse_session_fields(value)
+
+
+def _strict_date(value: object, _: object) -> date:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise WrongValue(f"must be a date like 2026-11-22, not {shown(value)}")
+    return value
+
+
 def _strict_secret(value: object, kind: object) -> Secret:
     """A secret stands in the file as the name of the file that holds it."""
     return key_in(_strict_path(value, kind))
@@ -237,6 +300,18 @@ def _as_it_is(value: object, _: object) -> object:
     return value
 
 
+def _is_turn_choice(kind: object) -> bool:
+    return kind == TurnChoice
+
+
+def _is_truncation(kind: object) -> bool:
+    return kind == Truncation | None
+
+
+def _is_token_limit(kind: object) -> bool:
+    return kind == TokenLimit | None
+
+
 def _is_choice(kind: object) -> bool:
     return get_origin(kind) is Literal
 
@@ -259,7 +334,20 @@ def _strict_converter() -> cattrs.Converter:
     converter.register_structure_hook_func(_is_choice, _strict_choice)
     converter.register_structure_hook_func(_is_ruled, _by_its_rules)
     converter.register_structure_hook_func(_is_array, _strict_array)
+    converter.register_structure_hook(date, _strict_date)
+    converter.register_structure_hook(SessionFields, _strict_session_fields)
+    converter.register_structure_hook_func(_is_turn_choice, _strict_turns)
+    converter.register_structure_hook_func(_is_truncation, _strict_truncation)
+    converter.register_structure_hook_func(_is_token_limit, _strict_token_limit)
     return converter
 
 
-_CONVERTER: Final = _strict_converter()
+def _converter_of_nested_tables() -> cattrs.Converter:
+    converter = _strict_converter()
+    for kind in (Digits, CallBudget, TokenPrices, Transcribing):
+        converter.register_structure_hook(kind, _strict_table)
+    return converter
+
+
+_PLAIN: Final = _strict_converter()
+_CONVERTER: Final = _converter_of_nested_tables()

@@ -7,6 +7,7 @@ import attrs
 
 from opusagent.call.archive import Format, missing_encoder
 from opusagent.daemon.config_keys import KeyBindings
+from opusagent.daemon.config_talk import Manners, Tuning
 from opusagent.daemon.config_twilio import TwilioRest
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
@@ -45,7 +46,7 @@ class Server:
 
 
 @attrs.frozen
-class Realtime:
+class Realtime(Tuning):
     """The backend: `url` is a WebSocket address or `EMBEDDED_BACKEND`; `audio` is what both sides send."""
 
     url: str = EMBEDDED_BACKEND
@@ -97,7 +98,7 @@ class AudioCodes:
 
 
 @attrs.frozen
-class Agent:
+class Agent(Manners):
     """`[agent]`: who the model is. With a `greeting` it speaks first. `keys`: what telephone keys do by themselves."""
 
     instructions: Words = "You are a friendly assistant on the telephone. Answer briefly and in the caller's language."

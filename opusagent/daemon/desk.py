@@ -14,12 +14,12 @@ from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
 from opusagent.call.hands import HandsFor
-from opusagent.call.policy import Policy
 from opusagent.call.report import CallReport, slow_turns, to_json
 from opusagent.call.wiring import Exchange, Profile
 from opusagent.daemon.config import AudioCodes
 from opusagent.daemon.generation import Generation
 from opusagent.daemon.observer import Observer
+from opusagent.daemon.profile import profile_of
 from opusagent.daemon.roster import Conversation, Roster
 from opusagent.daemon.site import Room
 from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, RemoteProtocolError
@@ -29,7 +29,6 @@ from opusagent.net.sockets import connect
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
 from opusagent.platforms.dialect import CallResumed
 from opusagent.platforms.twilio_dialect import TwilioDialect
-from opusagent.realtime.settings import model_format, session_update
 from opusagent.units import HZ_16K, CallId, LoopTime, Ms
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -155,13 +154,7 @@ class Desk:
         return attrs.evolve(caller, started=attrs.evolve(caller.started, block=block, most=most))
 
     def _profile(self, leg: MediaFormat, hands: HandsFor) -> Profile:
-        agent, audio = self._config.agent, self._config.realtime.audio
-        opening = session_update(instructions=agent.instructions, voice=agent.voice, audio=audio, caller=leg)
-        tools = self._generation.workshop.session_tools
-        if tools:
-            opening = attrs.evolve(opening, session=attrs.evolve(opening.session, tools=tools))
-        policy = Policy(agent.instructions, agent.greeting, keys=agent.keys.actions)
-        return Profile(opening, policy, model_format(audio, leg), hands)
+        return profile_of(self._config, leg, self._generation.workshop.session_tools, hands)
 
     async def _dial_model(self, plumbing: trio.Nursery) -> MessageSocket:
         key = self._config.realtime.api_key

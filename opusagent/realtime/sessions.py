@@ -11,6 +11,7 @@ import attrs
 from msgspec import UNSET, UnsetType
 
 from opusagent.realtime.items import Item, JsonObject
+from opusagent.wire import SPREAD
 
 ToolChoice: TypeAlias = str | JsonObject
 """`auto`, `none`, `required`, or an object that names a tool."""
@@ -172,6 +173,13 @@ class Session:
     tracing: str | JsonObject | UnsetType | None = UNSET
     prompt: Prompt | UnsetType | None = UNSET
     include: tuple[str, ...] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SessionAndMore(Session):
+    """Settings of which some have no names here: they are written beside and into the others, as they are."""
+
+    beside: JsonObject = attrs.field(factory=dict[str, object], metadata={SPREAD: True})
 
 
 @attrs.frozen(kw_only=True)

@@ -1,0 +1,208 @@
+"""Who answers, made of the configuration: the session's settings, and how its conversation is held."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, assert_never
+
+import attrs
+import msgspec
+from msgspec import UNSET
+
+from opusagent.audio.media import MULAW_8K, MediaFormat
+from opusagent.audio.vad.detector import CHUNK
+from opusagent.call.digits import DigitRules
+from opusagent.call.hands import HandsFor
+from opusagent.call.policy import SILENCE, Budget, Doubt, Interrupt, Policy, TurnPolicy
+from opusagent.call.usage import Prices
+from opusagent.call.wiring import Profile
+from opusagent.daemon.config_tables import Config, Realtime
+from opusagent.daemon.config_talk import LocalTurns, Retention, SemanticVad, ServerVad, TokenPrices, Transcribing
+from opusagent.realtime.events import (
+    AudioInput,
+    AudioOutput,
+    NoiseReduction,
+    Reasoning,
+    RetentionTruncation,
+    SessionAudio,
+    SessionUpdate,
+    TokenLimits,
+    Transcription,
+    TurnDetection,
+)
+from opusagent.realtime.sessions import SessionAndMore, Tool
+from opusagent.realtime.settings import model_format, session_update
+from opusagent.units import Ms
+from opusagent.wire import is_object, to_text
+
+DOUBTS: Final[Mapping[str, Doubt]] = {"off": Doubt.OFF, "resume": Doubt.RESUME, "continue": Doubt.GO_ON}
+
+
+def profile_of(config: Config, leg: MediaFormat, tools: tuple[Tool, ...], hands: HandsFor) -> Profile:
+    """The profile of a call whose caller speaks `leg`."""
+    return Profile(opening_of(config, leg, tools), policy_of(config), model_format(config.realtime.audio, leg), hands)
+
+
+def policy_of(config: Config) -> Policy:
+    """How its conversation is held."""
+    agent = config.agent
+    digits, budget = agent.digits, agent.budget
+    return Policy(
+        instructions=agent.instructions,
+        greeting=agent.greeting,
+        turns=turns_of(config),
+        digits=DigitRules(digits.collect, digits.terminator, digits.pause_seconds, digits.most),
+        mask_digits=agent.mask_digits,
+        keys=agent.keys.actions,
+        filler=agent.filler,
+        filler_seconds=agent.filler_after_seconds,
+        goodbye_seconds=agent.goodbye_seconds,
+        budget=Budget(budget.tokens, budget.dollars, prices_of(agent.prices)),
+    )
+
+
+def turns_of(config: Config) -> TurnPolicy:
+    """Who may interrupt whom, and who decides."""
+    agent = config.agent
+    return TurnPolicy(
+        interrupt=Interrupt(agent.interrupt),
+        after=Ms(agent.interrupt_after_ms),
+        greeting_interruptible=agent.greeting_interruptible,
+        doubt=DOUBTS[agent.false_interruption],
+        shortest=Ms(agent.shortest_speech_ms),
+        lag=lag_of(config),
+        local=isinstance(config.realtime.turn_detection, LocalTurns),
+    )
+
+
+def lag_of(config: Config) -> float:
+    """Seconds by which the end of speech is known late: the silence that it takes, and a chunk of our own ears'."""
+    match config.realtime.turn_detection:
+        case ServerVad() as vad:
+            return vad.silence_duration_ms / 1000
+        case SemanticVad():
+            return SILENCE  # it depends on the words, and the service does not say on what else
+        case LocalTurns():
+            return (config.vad.stop_frames + 1) * CHUNK / 1000
+    assert_never(config.realtime.turn_detection)
+
+
+def prices_of(prices: TokenPrices) -> Prices:
+    """What tokens cost."""
+    return Prices(
+        text_in=prices.text_in,
+        text_cached=prices.text_cached,
+        text_out=prices.text_out,
+        audio_in=prices.audio_in,
+        audio_cached=prices.audio_cached,
+        audio_out=prices.audio_out,
+        as_of=prices.as_of,
+    )
+
+
+def opening_of(config: Config, leg: MediaFormat, tools: tuple[Tool, ...]) -> SessionUpdate:
+    """The settings of its session."""
+    agent, realtime = config.agent, config.realtime
+    plain = session_update(
+        instructions=agent.instructions,
+        voice=agent.voice,
+        audio=realtime.audio,
+        caller=leg,
+        turn_detection=detection_of(config),
+    )
+    return SessionUpdate(
+        session=SessionAndMore(
+            output_modalities=plain.session.output_modalities,
+            instructions=plain.session.instructions,
+            audio=_tuned_audio(plain.session.audio or SessionAudio(), realtime),
+            tools=tools or None,
+            tool_choice=realtime.tool_choice,
+            parallel_tool_calls=realtime.parallel_tool_calls,
+            reasoning=None if realtime.reasoning_effort is None else Reasoning(effort=realtime.reasoning_effort),
+            max_output_tokens=realtime.max_output_tokens,
+            truncation=_truncation(realtime),
+            beside=realtime.session.fields,
+        )
+    )
+
+
+def detection_of(config: Config) -> TurnDetection | None:
+    """Who finds the ends of turns at the service; None if nobody does.
+
+    Where the turns are ours the service only tells: it neither answers nor interrupts by itself. Where the caller may
+    never interrupt, nothing that the service hears ends a response.
+    """
+    turns = turns_of(config)
+    answers, interrupts = not turns.is_ours, not turns.is_ours and turns.interrupt is not Interrupt.NEVER
+    match config.realtime.turn_detection:
+        case ServerVad() as vad:
+            return TurnDetection(
+                type=vad.type,
+                threshold=vad.threshold,
+                prefix_padding_ms=vad.prefix_padding_ms,
+                silence_duration_ms=vad.silence_duration_ms,
+                idle_timeout_ms=vad.idle_timeout_ms,
+                create_response=answers,
+                interrupt_response=interrupts,
+            )
+        case SemanticVad() as vad:
+            return TurnDetection(
+                type=vad.type, eagerness=vad.eagerness, create_response=answers, interrupt_response=interrupts
+            )
+        case LocalTurns():
+            return None
+    assert_never(config.realtime.turn_detection)
+
+
+def session_problems(config: Config) -> list[str]:
+    """What of `[realtime.session]` has a key elsewhere that says something else, or the same."""
+    ours: object = msgspec.json.decode(to_text(opening_of(_without_fields(config), MULAW_8K, ())))
+    session = ours.get("session") if is_object(ours) else None
+    return [
+        f"`{path}` is set by a key of its own in [agent] or [realtime], and must not be set here, at realtime.session"
+        for path in _collisions(session, config.realtime.session.fields)
+    ]
+
+
+def _without_fields(config: Config) -> Config:
+    return attrs.evolve(config, realtime=attrs.evolve(config.realtime, session=Realtime().session))
+
+
+def _collisions(ours: object, theirs: object, path: str = "") -> Iterator[str]:
+    if not is_object(ours) or not is_object(theirs):
+        yield path
+        return
+    for key in ours.keys() & theirs.keys():
+        yield from _collisions(ours[key], theirs[key], f"{path}.{key}" if path else key)
+
+
+def _tuned_audio(audio: SessionAudio, realtime: Realtime) -> SessionAudio:
+    heard, said = audio.input or AudioInput(), audio.output or AudioOutput()
+    return SessionAudio(
+        input=attrs.evolve(
+            heard,
+            noise_reduction=UNSET
+            if realtime.noise_reduction is None
+            else NoiseReduction(type=realtime.noise_reduction),
+            transcription=UNSET if realtime.transcription is None else _transcription(realtime.transcription),
+        ),
+        output=attrs.evolve(said, speed=realtime.speed),
+    )
+
+
+def _transcription(wanted: Transcribing) -> Transcription:
+    return Transcription(
+        model=wanted.model,
+        language=wanted.language,
+        languages=wanted.languages or None,
+        keywords=wanted.keywords or None,
+        prompt=wanted.prompt,
+        delay=wanted.delay,
+    )
+
+
+def _truncation(realtime: Realtime) -> str | RetentionTruncation | None:
+    match realtime.truncation:
+        case Retention(retention_ratio=ratio, post_instructions=limit):
+            limits = None if limit is None else TokenLimits(post_instructions=limit)
+            return RetentionTruncation(retention_ratio=ratio, token_limits=limits)
+        case choice:
+            return choice
