@@ -4,9 +4,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from opusagent.bench import audio, quality, vad
+from opusagent.bench import audio, kills, quality, vad
 
-BENCHES: Final[Mapping[str, Callable[[], int]]] = {"audio": audio.main, "quality": quality.main, "vad": vad.main}
+BENCHES: Final[Mapping[str, Callable[[], int]]] = {
+    "audio": audio.main,
+    "kills": kills.main,
+    "quality": quality.main,
+    "vad": vad.main,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -14,6 +19,8 @@ def main(arguments: Sequence[str]) -> int:
     match arguments:
         case [name] if name in BENCHES:
             return BENCHES[name]()
+        case ["kills", count] if count.isdecimal() and int(count):
+            return kills.main(int(count))
         case _:
             print(f"usage: python -m opusagent.bench {'|'.join(BENCHES)}", file=sys.stderr)
             return 2

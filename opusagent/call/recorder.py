@@ -8,6 +8,7 @@ An open file is locked (`flock`), so that whoever clears old recordings away, in
 are still being made. The kernel lets go of the lock when the process ends, however it ends.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -80,10 +81,16 @@ class WavFile:
         free = free_bytes(self.path.parent)
         if free < self.least_free:
             raise OSError(f"{free // 10**6} MB are free, and `free_space_megabytes` is {self.least_free // 10**6}")
-        self.descriptor = _open_new(self.path)
+        # It has its name from the moment on at which it has a header: an empty file opens in no player.
+        part = self.path.with_name(f"{self.path.name}.part")
+        self.descriptor = _open_new(part)
         with suppress(OSError):  # a file system without locks: whoever clears away goes by age alone
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(self.descriptor, header(self.channels, self.rate, 0))
+        if os.path.lexists(self.path):
+            part.unlink()
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.path))
+        part.rename(self.path)
 
     def append(self, block: bytes) -> None:
         """Write `block` behind the samples, then say so in the header."""
@@ -203,6 +210,7 @@ class Recorder:
             return
         error = f"the disk took more than {FINISH_SECONDS:g} s"
         with trio.move_on_after(FINISH_SECONDS, shield=True):
+            await trio.lowlevel.checkpoint()
             try:
                 await self.disk(lambda: _write_new(folder / name, content))
             except OSError as failed:

@@ -30,7 +30,7 @@ FRESH: Final = 300.0
 RECORDINGS: Final = (RECORDING_FILE, "call.flac", "call.opus")
 """What a recording may be called."""
 
-_OURS: Final = frozenset({*RECORDINGS, REPORT_FILE, TRANSCRIPT_FILE})
+_OURS: Final = frozenset({*RECORDINGS, f"{RECORDING_FILE}.part", REPORT_FILE, TRANSCRIPT_FILE})
 _LEVELS: Final = (re.compile(r"[0-9]{4}"), re.compile(r"[0-9]{2}"), re.compile(r"[0-9]{2}"))
 _CALL: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
