@@ -8,7 +8,6 @@ import trio
 
 from opusagent.daemon.desk import Desk, ResumeDesk
 from opusagent.daemon.generation import Generation
-from opusagent.daemon.life import Life
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.roster import Roster
 from opusagent.daemon.site import Reception
@@ -23,10 +22,12 @@ _UNKNOWN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTP
 class Frontage:
     """The site of the port."""
 
-    def __init__(self, generation: Generation, roster: Roster, observer: Observer, life: Callable[[], Life]) -> None:
+    def __init__(
+        self, generation: Generation, roster: Roster, observer: Observer, is_ready: Callable[[], bool]
+    ) -> None:
         self._roster: Final = roster
         self._observer: Final = observer
-        self._life: Final = life
+        self._is_ready: Final = is_ready
         self._generation = generation
         self._desk = Desk(generation, roster, observer)
         self._reception = Reception(generation.config, self._desk)
@@ -57,7 +58,7 @@ class Frontage:
 
     def _readiness(self) -> Response:
         """For load balancers: may calls be sent here. It tells nothing else, because anybody may ask."""
-        return Response(200, b"ready\n") if self._life().is_ready else Response(503, b"not ready\n")
+        return Response(200, b"ready\n") if self._is_ready() else Response(503, b"not ready\n")
 
     async def _answer_of_old(self, request: Request) -> Upgrade | None:
         self._forget()

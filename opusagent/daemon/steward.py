@@ -70,7 +70,7 @@ class Steward:
         self._observer: Final = observer
         self._archive: Final = Archive(generation.keeping, disk_alone())
         onlooker = attrs.evolve(observer, on_report=self._on_report)
-        self.frontage: Final = Frontage(generation, self.roster, onlooker, lambda: self._life)
+        self.frontage: Final = Frontage(generation, self.roster, onlooker, self._is_ready)
         self._doorstep: Final = doorstep
         self._means: Final = means
         self._began: Final = LoopTime(trio.current_time())
@@ -257,6 +257,10 @@ class Steward:
             connections.cancel_scope.cancel()
         if self._successor is not None:
             await self._successor.part()
+
+    def _is_ready(self) -> bool:
+        """Whether calls may be sent to our port: to us, or to the successor that answers there now."""
+        return self._life.is_ready or self._successor is not None
 
     async def _accept(self, connections: trio.Nursery) -> None:
         with self._accepting:

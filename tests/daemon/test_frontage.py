@@ -6,19 +6,15 @@ import trio
 from opusagent.call.seat import CallerSeat
 from opusagent.daemon.config import AudioCodes, Config, Secret, Server, Twilio
 from opusagent.daemon.frontage import Frontage
-from opusagent.daemon.life import Life, Phase
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.roster import Roster
 from opusagent.net.auth import BearerTokens
 from opusagent.net.http import Request, Response, Upgrade
 from opusagent.platforms.audiocodes import SessionInitiate, SessionResume, parse_bridge_message, render
 from opusagent.testing.memory import memory_pair
-from opusagent.units import LoopTime
 from tests.daemon.generations import generation
 from tests.daemon.test_roster import conversation
 
-READY = Life(Phase.READY, LoopTime(0.0))
-DRAINING = Life(Phase.DRAINING, LoopTime(0.0), LoopTime(9.0))
 OLD, NEW = "the-old-token", "the-new-token"
 BEFORE = Config(audiocodes=AudioCodes(tokens=(Secret(OLD),)), twilio=Twilio(insecure=True))
 AFTER = attrs.evolve(BEFORE, audiocodes=AudioCodes(tokens=(Secret(NEW),), path="/elsewhere"))
@@ -29,9 +25,9 @@ def dialled(path: str, token: str = "") -> Request:
     return Request("GET", path, headers=headers)
 
 
-async def front(life: Life = READY) -> tuple[Frontage, Roster]:
+async def front(*, ready: bool = True) -> tuple[Frontage, Roster]:
     roster = Roster()
-    return Frontage(await generation(1, BEFORE), roster, Observer(), lambda: life), roster
+    return Frontage(await generation(1, BEFORE), roster, Observer(), lambda: ready), roster
 
 
 async def status(frontage: Frontage, request: Request) -> int:
@@ -39,9 +35,9 @@ async def status(frontage: Frontage, request: Request) -> int:
     return answer.status if isinstance(answer, Response) else 101
 
 
-async def test_readiness_is_the_life_s_and_tells_nothing_else() -> None:
+async def test_readiness_is_yes_or_no_and_tells_nothing_else() -> None:
     ready, _ = await front()
-    draining, _ = await front(DRAINING)
+    draining, _ = await front(ready=False)
     asked = Request("GET", "/readyz")
     assert await ready.answer(asked) == Response(200, b"ready\n")
     assert await draining.answer(asked) == Response(503, b"not ready\n")
