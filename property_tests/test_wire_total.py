@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from opusagent.errors import INVALID_PAYLOAD, POLICY_VIOLATION, PROTOCOL_ERROR, UNSUPPORTED_DATA, RemoteProtocolError
 from opusagent.platforms import audiocodes, twilio
 from opusagent.platforms.dialect import CallerEvent, Unknown
+from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.platforms.twiml import VoiceRequest
 from opusagent.realtime import codec
 from opusagent.realtime.events import ClientEvent, ServerEvent, UnknownEvent
@@ -111,7 +112,7 @@ def test_audiocodes_bridge_messages(text: str) -> None:
 @given(data=st.data())
 def test_twilio_dialect(opening: list[str], data: st.DataObject) -> None:
     """A sequence of anything at all gives neutral events or refusals, in whatever state the dialect is."""
-    dialect = twilio.TwilioDialect()
+    dialect = TwilioDialect()
     texts = data.draw(st.lists(hostile_texts(any_of(PLATFORM).map(in_this_stream)), max_size=4))
     for text in [*opening, *texts]:
         assert answered(outcome(dialect.parse, text), NEUTRAL)

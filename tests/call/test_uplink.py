@@ -56,7 +56,7 @@ async def test_frames_go_up_in_pairs_and_the_last_one_alone(autojump_clock: Mock
     assert (uplink.received_bytes, uplink.appended_bytes, uplink.dropped_bytes) == (800, 800, 0)
 
 
-async def test_a_caller_who_comes_in_large_pieces_goes_up_in_smaller_ones(autojump_clock: MockClock) -> None:
+def test_a_caller_who_comes_in_large_pieces_goes_up_in_smaller_ones() -> None:
     """No message is longer than the most, and every byte is there."""
     uplink = Uplink(evolve(TWILIO, block=None, most=Ms(50)), MULAW_8K, BlankTape(), None)
     audio = bytes(range(200)) * 5
