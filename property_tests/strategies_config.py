@@ -1,7 +1,10 @@
 """Configurations and their text: any valid one, TOML that is nearly one, and the typing errors of people."""
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
+from typing import Literal, TypeGuard
 
 import attrs
 from hypothesis import strategies as st
@@ -20,12 +23,53 @@ from opusagent.daemon.config import (
     Twilio,
     Vad,
 )
+from opusagent.daemon.config_talk import (
+    CallBudget,
+    Digits,
+    Retention,
+    SemanticVad,
+    ServerVad,
+    SessionFields,
+    TokenPrices,
+    Transcribing,
+)
 
 KEYS: dict[str, tuple[str, ...]] = {
     "server": ("listen", "public_url", "max_calls"),
-    "realtime": ("url", "model", "api_key_file", "audio"),
+    "realtime": (
+        "url",
+        "model",
+        "api_key_file",
+        "audio",
+        "turn_detection",
+        "noise_reduction",
+        "transcription",
+        "speed",
+        "max_output_tokens",
+        "reasoning_effort",
+        "tool_choice",
+        "parallel_tool_calls",
+        "truncation",
+        "session",
+    ),
     "twilio": ("path", "insecure"),
-    "agent": ("instructions", "voice", "greeting"),
+    "agent": (
+        "instructions",
+        "voice",
+        "greeting",
+        "interrupt",
+        "interrupt_after_ms",
+        "greeting_interruptible",
+        "false_interruption",
+        "shortest_speech_ms",
+        "filler",
+        "filler_after_seconds",
+        "goodbye_seconds",
+        "mask_digits",
+        "digits",
+        "budget",
+        "prices",
+    ),
     "recording": (
         "directory",
         "rate",
@@ -64,12 +108,81 @@ backend_urls = st.just("local") | st.builds(
     "{}://{}:{}{}".format, st.sampled_from(["ws", "wss"]), _HOSTS, st.just(9), _PATHS
 )
 
+
+def _interrupted(
+    agent: Agent,
+    how: tuple[Literal["always", "after_ms"], int, Literal["off", "resume", "continue"]],
+) -> Agent:
+    interrupt, after, false = how
+    return attrs.evolve(agent, interrupt=interrupt, interrupt_after_ms=after, false_interruption=false)
+
+
+_INTERRUPTIONS = st.sampled_from(
+    [("always", 0, "off"), ("always", 0, "resume"), ("always", 0, "continue")]
+) | st.tuples(st.just("after_ms"), st.integers(1, 10_000), st.just("off"))
+
+agents = st.builds(
+    _interrupted,
+    st.builds(
+        Agent,
+        _WORDS,
+        _WORDS,
+        st.none() | _WORDS,
+        greeting_interruptible=st.booleans(),
+        shortest_speech_ms=st.integers(1, 5000),
+        filler=st.none() | _WORDS,
+        filler_after_seconds=st.floats(0.1, 60),
+        goodbye_seconds=st.floats(1, 120),
+        mask_digits=st.booleans(),
+        digits=st.builds(
+            Digits, st.booleans(), st.sampled_from(["", "#", "A"]), st.floats(0.1, 60), st.integers(1, 64)
+        ),
+        budget=st.builds(CallBudget, st.none() | st.integers(1, 10**9), st.none() | st.floats(0.001, 10_000)),
+        prices=st.builds(TokenPrices, text_in=st.floats(0, 10_000), as_of=st.dates()),
+    ),
+    _INTERRUPTIONS,
+)
+
+_SETTINGS = st.recursive(
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | _WORDS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_LABELS, inner, max_size=2),
+    max_leaves=4,
+)
+
+realtimes = st.builds(
+    Realtime,
+    backend_urls,
+    _WORDS,
+    st.none(),
+    st.sampled_from(["pcm", "pcmu"]),
+    turn_detection=st.one_of(
+        st.builds(
+            ServerVad,
+            threshold=st.floats(0, 1),
+            prefix_padding_ms=st.integers(0, 5000),
+            silence_duration_ms=st.integers(50, 10_000),
+            idle_timeout_ms=st.none() | st.integers(1000, 600_000),
+        ),
+        st.builds(SemanticVad, eagerness=st.sampled_from(["low", "medium", "high", "auto"])),
+    ),
+    noise_reduction=st.sampled_from([None, "near_field", "far_field"]),
+    transcription=st.none() | st.builds(Transcribing, _WORDS, st.none() | _WORDS, languages=st.just(("en", "de"))),
+    speed=st.none() | st.floats(0.25, 1.5),
+    max_output_tokens=st.none() | st.just("inf") | st.integers(1, 1_000_000),
+    reasoning_effort=st.sampled_from([None, "minimal", "xhigh"]),
+    tool_choice=st.sampled_from([None, "auto", "none", "required"]),
+    parallel_tool_calls=st.none() | st.booleans(),
+    truncation=st.sampled_from([None, "auto", "disabled"])
+    | st.builds(Retention, st.floats(0, 1), st.integers(1, 10**7)),
+    session=st.builds(SessionFields, st.dictionaries(_LABELS.map("x-{}".format), _SETTINGS, max_size=2)),
+)
+
 configs = st.builds(
     Config,
     server=st.builds(Server, listens, st.none() | public_urls, st.integers(1, 100_000)),
-    realtime=st.builds(Realtime, backend_urls, _WORDS, st.none(), st.sampled_from(["pcm", "pcmu"])),
+    realtime=realtimes,
     twilio=st.builds(Twilio, _PATHS, insecure=st.just(value=True)),
-    agent=st.builds(Agent, _WORDS, _WORDS, st.none() | _WORDS),
+    agent=agents,
     recording=st.none()
     | st.builds(
         Recording,
@@ -106,11 +219,11 @@ configs = st.builds(
 
 def toml_of(config: Config) -> str:
     """The text that a person would write for `config`."""
-    server, realtime, twilio, agent = config.server, config.realtime, config.twilio, config.agent
-    tables: dict[str, dict[str, str | float | None]] = {
+    server, twilio = config.server, config.twilio
+    tables: dict[str, dict[str, object]] = {
         "server": {"listen": server.listen.address, "public_url": server.public_url, "max_calls": server.max_calls},
-        "realtime": {"url": realtime.url, "model": realtime.model, "audio": realtime.audio},
-        "agent": {"instructions": agent.instructions, "voice": agent.voice, "greeting": agent.greeting},
+        "realtime": {**attrs.asdict(config.realtime), "session": dict(config.realtime.session.fields)},
+        "agent": {**attrs.asdict(config.agent), "keys": None},
         "limits": {"call_seconds": config.limits.call_seconds},
         **{name: attrs.asdict(table) for name, table in _plain_tables(config)},
     }
@@ -126,13 +239,27 @@ def _plain_tables(config: Config) -> list[tuple[str, Audio | Vad | Quality | Ale
     return [("audio", config.audio), ("vad", config.vad), ("quality", config.quality), ("alerts", config.alerts)]
 
 
-def _lines(table: dict[str, str | float | None]) -> str:
+def _lines(table: Mapping[str, object]) -> str:
     return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items() if value is not None)
 
 
-def _toml(value: str | float) -> str:
+def _toml(value: object) -> str:
     """A value of TOML 1.0: its strings are those of JSON, except that DEL must be escaped too."""
+    if _is_table(value):
+        return f"{{ {', '.join(f'{_toml(key)} = {_toml(each)}' for key, each in value.items() if each is not None)} }}"
+    if _is_array(value):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, date):
+        return value.isoformat()
     return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
+
+
+def _is_table(value: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(value, dict)
+
+
+def _is_array(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, list | tuple)
 
 
 _SCALARS = st.one_of(

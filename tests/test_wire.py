@@ -10,7 +10,7 @@ import pytest
 from msgspec import UNSET, UnsetType
 
 from opusagent.errors import INVALID_PAYLOAD, PROTOCOL_ERROR, LocalProtocolError, RemoteProtocolError
-from opusagent.wire import EventTag, Reader, TypeTag, printable, tag_of, to_text
+from opusagent.wire import SPREAD, EventTag, Reader, TypeTag, printable, tag_of, to_text
 
 
 @attrs.frozen(kw_only=True)
@@ -219,3 +219,23 @@ def test_the_decoder_takes_attrs_classes_one_at_a_time() -> None:
     """Why the tag is read first: msgspec refuses a union of attrs classes. When this fails, the seam can go."""
     with pytest.raises(TypeError, match="more than one"):
         msgspec.json.Decoder(Message)
+
+
+@attrs.frozen(kw_only=True)
+class Loose:
+    detail: Word
+    beside: Mapping[str, object] = attrs.field(factory=dict[str, object], metadata={SPREAD: True})
+    type: Literal["loose"] = "loose"
+
+
+def test_what_has_no_names_is_written_beside_and_into_what_has() -> None:
+    """Object into object; where both have a value, the nameless one counts. What it came from is left as it was."""
+    beside = {"new": [1], "detail": {"text": "b", "far": {"off": None}}}
+    written = to_text(Loose(detail=Word(text="a"), beside=beside))
+    detail = {"type": "word", "text": "b", "weight": 1.0, "far": {"off": None}}
+    assert msgspec.json.decode(written) == {"type": "loose", "detail": detail, "new": [1]}
+    assert beside == {"new": [1], "detail": {"text": "b", "far": {"off": None}}}
+
+
+def test_nothing_beside_is_written_as_nothing() -> None:
+    assert to_text(Loose(detail=Word())) == '{"type":"loose","detail":{"type":"word","weight":1.0}}'
