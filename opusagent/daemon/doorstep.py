@@ -1,5 +1,6 @@
 """The listening sockets: opened by us, by a socket unit, or by the process that we take over from."""
 
+import contextlib
 import errno
 import socket
 import ssl
@@ -81,21 +82,26 @@ def _adopted(inherited: InheritedSocket) -> trio.SocketListener:
 
 async def _shared(host: str, port: int) -> tuple[trio.SocketListener, ...]:
     """Sockets that other processes of ours listen at as well (SO_REUSEPORT)."""
-    opened: list[trio.SocketListener] = []
-    try:
-        for family, kind, _, _, address in await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            own = trio.socket.socket(family, kind)
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if family == socket.AF_INET6:
-                own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            await own.bind(address)
-            own.listen(BACKLOG)
-            opened.append(trio.SocketListener(own))
-    except (OSError, OverflowError, UnicodeError) as error:
-        hint = " (a process that listens there does not share the port)" if _is_taken(error) else ""
-        raise CannotBind(f"cannot listen on {host}:{port}: {error}{hint}") from error
-    return tuple(opened)
+    with contextlib.ExitStack() as opened:
+        try:
+            addresses = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            own = [opened.enter_context(trio.socket.socket(family, kind)) for family, kind, *_ in addresses]
+            for each, (family, *_, address) in zip(own, addresses, strict=True):
+                _share(each, family)
+                await each.bind(address)
+                each.listen(BACKLOG)
+        except (OSError, OverflowError, UnicodeError) as error:
+            hint = " (a process that listens there does not share the port)" if _is_taken(error) else ""
+            raise CannotBind(f"cannot listen on {host}:{port}: {error}{hint}") from error
+        opened.pop_all()
+    return tuple(map(trio.SocketListener, own))
+
+
+def _share(own: trio.socket.SocketType, family: int) -> None:
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 
 
 def _is_taken(error: Exception) -> bool:
