@@ -294,11 +294,11 @@ class Call:
 
     def on_ear(self, event: SpeechEvent) -> None:
         """Our own ears heard the caller begin or end to speak, at a media time that began with the first frame."""
+        if isinstance(event, SpeechStopped) and self.uplink.first_heard is not None:
+            self._turns.on_ear_stopped(round(self.uplink.first_heard - self.began + event.at / 1000, 4))
         speaking = isinstance(event, SpeechStarted)
         self._perform(self.session.on_ear(speaking=speaking, now=LoopTime(trio.current_time())))
         self.downlink.ring()
-        if isinstance(event, SpeechStopped) and self.uplink.first_heard is not None:
-            self._turns.on_ear_stopped(round(self.uplink.first_heard - self.began + event.at / 1000, 4))
 
     def _on_quality(self, alert: QualityAlert) -> None:
         """The caller's line has become bad in some way, or is good again."""
