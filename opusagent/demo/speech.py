@@ -1,4 +1,4 @@
-"""What the demo's caller says: recorded words, shipped beside this module (origin and licence: speech/NOTICE)."""
+"""What is said in the demos: recorded words, shipped beside this module (origin and licence: speech/NOTICE)."""
 
 from importlib import resources
 from typing import Final
@@ -8,12 +8,31 @@ from opusagent.audio.wav import parse_wav
 from opusagent.errors import RemoteProtocolError
 from opusagent.units import HZ_8K, Mulaw
 
-WORDS: Final = {
+CALLERS: Final = {
     "appointment": "Hello, I would like to book an appointment for Tuesday, please.",
     "opening_hours": "Could you tell me whether you are open on Saturday mornings?",
     "interruption": "Sorry, wait a moment.",
     "goodbye": "Thank you, goodbye.",
+    "request": "Hello, this is Ann, I need an appointment on Tuesday, please.",
+    "reminder": "Yes please, that would be very kind.",
+    "reception": "Could I speak to somebody at reception, please?",
 }
+"""What callers say in each recording."""
+
+CLINIC: Final = {
+    "clinic_greeting": (
+        "Hello, this is the clinic. I can find you an appointment. Press 0 for reception. How can I help?"
+    ),
+    "clinic_offer": "Tuesday at half past ten is free. Press 1 to book it, or 2 for Wednesday.",
+    "clinic_booked": "It is booked. Shall I send you a reminder?",
+    "clinic_moment": "One moment, please.",
+    "clinic_reminded": "You will be reminded. Is there anything else?",
+    "clinic_goodbye": "Goodbye, we look forward to seeing you on Tuesday.",
+    "clinic_transfer": "I will put you through to reception.",
+}
+"""What the model of the worked example says."""
+
+WORDS: Final = {**CALLERS, **CLINIC}
 """What is said in each recording."""
 
 UTTERANCES: Final = tuple(WORDS)

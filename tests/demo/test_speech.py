@@ -8,7 +8,7 @@ import pytest
 
 from opusagent.audio.g711 import mulaw_decode
 from opusagent.audio.pcm import samples_of
-from opusagent.demo.speech import UTTERANCES, WORDS, load
+from opusagent.demo.speech import CALLERS, UTTERANCES, WORDS, load
 from opusagent.units import HZ_8K, ms_of_samples
 
 
@@ -25,7 +25,7 @@ def test_every_recording_beside_the_notice_has_a_name_and_is_named_in_the_notice
     recordings = {file.name for file in folder.iterdir() if file.name.endswith(".wav")}
     assert recordings == {f"{name}.wav" for name in UTTERANCES}
     assert {
-        line.partition(".wav")[0]: line.partition(".wav")[2].strip() for line in notice if ".wav  " in line[:20]
+        line.partition(".wav")[0]: line.partition(".wav")[2].strip() for line in notice if ".wav  " in line[:30]
     } == WORDS
 
 
@@ -35,10 +35,10 @@ def test_an_unknown_name_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("name", UTTERANCES)
-def test_an_utterance_lasts_between_one_and_five_seconds_in_whole_frames(name: str) -> None:
+def test_an_utterance_lasts_some_seconds_in_whole_frames(name: str) -> None:
     words = load(name)
     assert len(words) % 160 == 0
-    assert 1000 <= ms_of_samples(len(words), HZ_8K) <= 5000
+    assert 1000 <= ms_of_samples(len(words), HZ_8K) <= 8000
 
 
 @pytest.mark.parametrize("name", UTTERANCES)
@@ -49,7 +49,7 @@ def test_speech_is_at_the_level_of_a_telephone_and_not_clipped(name: str) -> Non
     assert int(np.abs(samples_of(mulaw_decode(load(name)))).max()) < 32124  # the loudest code of G.711 mu-law
 
 
-@pytest.mark.parametrize("name", UTTERANCES)
+@pytest.mark.parametrize("name", CALLERS)
 def test_no_pause_inside_an_utterance_is_long_enough_to_end_a_turn(name: str) -> None:
     """Turn detection waits half a second by default; a caller who pauses longer would be answered mid-sentence."""
     loud = [index for index, level in enumerate(levels(name)) if level > -46]
