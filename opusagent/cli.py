@@ -70,8 +70,13 @@ def _app(environ: Mapping[str, str]) -> App:
         """
         return _check(file, environ)
 
-    def demo(*, output: Path = Path("demo-output"), platform: Literal["twilio", "audiocodes"] = "twilio") -> int:
-        """Place one call on this machine, offline: daemon, embedded model and caller, with real sockets and speech.
+    def demo(
+        *,
+        output: Path = Path("demo-output"),
+        platform: Literal["twilio", "audiocodes"] = "twilio",
+        agent: Path | None = None,
+    ) -> int:
+        """Place calls on this machine, offline: daemon, embedded model and caller, with real sockets and speech.
 
         Parameters
         ----------
@@ -79,8 +84,13 @@ def _app(environ: Mapping[str, str]) -> App:
             The directory that the recording and the report are left in.
         platform
             Whose protocol the caller speaks. AudioCodes' line breaks in the middle of the call, and comes back.
+        agent
+            A configuration like examples/clinic.toml: its tools, keys and transfers at work, over Twilio.
         """
-        return _demo(output, platform)
+        if agent is not None and platform != "twilio":
+            _say("an agent is shown at work over Twilio only: leave --platform out")
+            return WRONG_CONFIGURATION
+        return _demo(output, platform) if agent is None else _demo_agent(agent, output, environ)
 
     def report(
         target: str | None = None,
@@ -238,3 +248,12 @@ def _demo(output: Path, platform: Literal["twilio", "audiocodes"]) -> int:
 
     configure_logs("text", logging.WARNING)
     return OK if trio.run(run_demo, output, sys.stdout.write, platform) else FAILED
+
+
+def _demo_agent(path: Path, output: Path, environ: Mapping[str, str]) -> int:
+    from opusagent.daemon.config import load
+    from opusagent.daemon.logs import configure_logs
+    from opusagent.demo.agent import run_agent_demo
+
+    configure_logs("text", logging.WARNING)
+    return OK if trio.run(run_agent_demo, load(path, environ), output, sys.stdout.write) else FAILED

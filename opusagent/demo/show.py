@@ -39,6 +39,10 @@ class Audience:
     over: trio.Event = attrs.field(factory=trio.Event)
     _began: LoopTime | None = None
 
+    def expect_call(self) -> None:
+        """Another call will begin."""
+        self.folder, self.report, self.over = None, None, trio.Event()
+
     def on_start(self, call_id: CallId, folder: Path | None) -> None:
         """The call begins; its recording can be played from now on."""
         self._began = LoopTime(trio.current_time())
