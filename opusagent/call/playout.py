@@ -124,6 +124,7 @@ class Playout:
         self._lost = (0, 0)
         self._discarded = 0
         self._overflowed = 0
+        self.peak = 0
         self._marks_lost = 0
 
     # -- in ----------------------------------------------------------------------------------------------------
@@ -305,6 +306,7 @@ class Playout:
         room = max(0, self._capacity - len(self._held))
         self._overflowed += max(0, len(audio) - room)
         self._held += audio[:room]
+        self.peak = max(self.peak, len(self._held))
 
     def _pad(self) -> None:
         """Complete the last frame with silence."""

@@ -28,6 +28,7 @@ from opusagent.call.quality import LineQuality, alert_in_words, echo_in_words, q
 from opusagent.call.reasons import EndReason
 from opusagent.call.tape import Pause
 from opusagent.call.turns import Turn
+from opusagent.call.usage import Tokens
 from opusagent.call.words import WordCounts
 from opusagent.units import CallId, LoopTime, Ms
 
@@ -62,6 +63,14 @@ class AudioAccount:
 
 
 @attrs.frozen
+class Peaks:
+    """The most that ever waited, in milliseconds: of the caller's sound, and of the model's."""
+
+    uplink: Ms = Ms(0)
+    playout: Ms = Ms(0)
+
+
+@attrs.frozen
 class CallReport:
     """One call, whole. `report.json` holds exactly these fields.
 
@@ -69,7 +78,8 @@ class CallReport:
     `setup_seconds`: until the model was ready. `turns` are timed, `caller_turns` and `barge_ins` counted. `line_gaps`:
     for how long the platform's socket was away, each time. `model_errors` and `unknown_messages` are counts, by code
     and by kind. `recording` is its file, `recording_fault` why it is not whole. `hearing` is what the daemon's own ears
-    heard, None without them; `words` is the transcript in numbers.
+    heard, None without them; `words` is the transcript in numbers. `tokens` are the service's own count, by kind, and
+    `dollars` what they cost by the prices of the configuration.
     """
 
     call_id: CallId
@@ -97,6 +107,11 @@ class CallReport:
     words: WordCounts = WordCounts()
     quality: LineQuality | None = None
     recording_pauses: tuple[Pause, ...] = ()
+    false_barge_ins: int = 0
+    tool_calls: int = 0
+    tokens: Tokens = Tokens()
+    dollars: float = 0.0
+    peaks: Peaks = Peaks()
 
 
 def tell(moment: Moment, since: LoopTime) -> Happening:
@@ -178,6 +193,8 @@ def page(report: CallReport) -> str:
         f"  caller's line: {sound}",
         f"    on it: {missing}",
         f"  transcript: {_words_counted(report.words)}",
+        f"  used: {report.tool_calls} tools, {report.tokens.total} tokens, ${report.dollars:.4f}",
+        f"  waited at most: {report.peaks.uplink} ms for the model, {report.peaks.playout} ms for the caller",
         f"  errors: {_counts(report.model_errors)}",
         f"  messages not understood: {_counts(report.unknown_messages)}; not readable: {report.unreadable_messages}",
         f"  recording: {_recorded(report)}",

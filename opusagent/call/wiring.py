@@ -57,7 +57,7 @@ from opusagent.call.private import Story, without_private
 from opusagent.call.quality import LineMonitor, Witnesses, alert_in_words
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.recorder import Recorder, Recording
-from opusagent.call.report import AudioAccount, CallReport
+from opusagent.call.report import AudioAccount, CallReport, Peaks
 from opusagent.call.seat import DialModel
 from opusagent.call.session import Session
 from opusagent.call.transcript import Transcript
@@ -138,6 +138,7 @@ class Call:
         witness = Witnesses((recording.tape, self.monitor)) if self.monitor else recording.tape
         self.uplink: Final = Uplink(caller.started, profile.model_media, witness, self.tap)
         self.downlink: Final = Downlink(self.playout, caller.dialect, witness, self._on_batch)
+        self._prices: Final = profile.policy.budget.prices
         self.hands: Final[Hands] = profile.hands(self.downlink.say)
         self._transcript: Final = Transcript(profile.model_media, leg, mask_digits=profile.policy.mask_digits)
         self.ready: Final = trio.Event()
@@ -360,6 +361,11 @@ class Call:
             words=count_words(words, self._transcript.lost),
             quality=None if self.monitor is None else self.monitor.summary(),
             recording_pauses=tuple(self.recording.tape.pauses),
+            false_barge_ins=counts.false_barge_ins,
+            tool_calls=counts.tool_calls,
+            tokens=counts.tokens,
+            dollars=round(counts.tokens.cost(self._prices), 6),
+            peaks=Peaks(Ms(self.uplink.peak_frames * 20), self.playout.leg.ms_of(self.playout.peak)),
         )
 
     def transcript(self) -> Sequence[Line]:
