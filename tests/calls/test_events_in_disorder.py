@@ -67,13 +67,15 @@ def test_sound_behind_the_end_of_its_response_is_not_heard() -> None:
 
 
 def test_the_end_of_an_old_response_does_not_cut_into_a_new_one() -> None:
-    """A second `response.done` of the first, in the middle of the second: no padding, not a sample lost."""
+    """It comes late, and then again, in the middle of a frame of the second: no padding, not a sample lost."""
 
     async def script(stage: Stage) -> None:
         model = await stage.answered()
-        await model.say("item-1", SECOND, response_id="response-1")
+        await model.begin("item-1", response_id="response-1")
+        await model.delta("item-1", SECOND, response_id="response-1")
         await model.begin("item-2", response_id="response-2")
         await model.delta("item-2", SECOND[:2016], response_id="response-2")
+        await model.response_done("response-1")
         await model.response_done("response-1")
         await model.delta("item-2", SECOND[2016:], response_id="response-2")
         await model.finish("item-2", response_id="response-2")
