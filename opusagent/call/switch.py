@@ -1,12 +1,27 @@
-"""Pauses and resumes the recording of one call, from outside of it."""
+"""What may be done to one call from outside of it while it goes on, and how full it is."""
 
 from typing import Protocol
 
 import attrs
 
+from opusagent.units import Ms
+
+
+@attrs.frozen
+class Backlog:
+    """What waits in a call's buffers: the caller's frames for the model, the model's audio for the caller's ear."""
+
+    uplink_frames: int = 0
+    playout: Ms = Ms(0)
+    control_messages: int = 0
+
 
 class Recorded(Protocol):
     """What is being recorded."""
+
+    def backlog(self) -> Backlog:
+        """What waits in its buffers."""
+        ...
 
     def pause_recording(self) -> None:
         """Record nothing until told otherwise."""
@@ -39,3 +54,7 @@ class RecordingSwitch:
         """Record again."""
         if self._call is not None:
             self._call.resume_recording()
+
+    def backlog(self) -> Backlog:
+        """What waits in the call's buffers now."""
+        return Backlog() if self._call is None else self._call.backlog()

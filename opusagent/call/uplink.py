@@ -75,6 +75,11 @@ class Uplink:
         """The caller's sound begins anew, or goes on over another socket: half a sample of before has no other half."""
         self._samples.clear()
 
+    @property
+    def waiting_frames(self) -> int:
+        """What was put and not taken yet."""
+        return self._frames_in.statistics().current_buffer_used
+
     async def drain(self) -> None:
         """Nothing more will come; the model still gets what came before, within `DRAIN_SECONDS`."""
         self._frames_in.close()
@@ -107,7 +112,7 @@ class Uplink:
             self._frames_in.send_nowait(heard)
         except trio.WouldBlock:
             self.dropped_bytes += len(heard.audio)
-        self.peak_frames = max(self.peak_frames, self._frames_in.statistics().current_buffer_used)
+        self.peak_frames = max(self.peak_frames, self.waiting_frames)
 
     def _pieces(self, block: bytes) -> Sequence[bytes]:
         if len(block) <= self._most:

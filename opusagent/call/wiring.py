@@ -60,6 +60,7 @@ from opusagent.call.recorder import Recorder, Recording
 from opusagent.call.report import AudioAccount, CallReport, Peaks
 from opusagent.call.seat import DialModel
 from opusagent.call.session import Session
+from opusagent.call.switch import Backlog
 from opusagent.call.transcript import Transcript
 from opusagent.call.turns import TurnLog
 from opusagent.call.uplink import Uplink
@@ -205,6 +206,11 @@ class Call:
         """A deadline of the session's has come."""
         self._perform(self.session.on_time(LoopTime(trio.current_time())))
         self.downlink.ring()
+
+    def backlog(self) -> Backlog:
+        """What waits in the buffers now."""
+        held = self.playout.leg.ms_of(self.playout.ledger(LoopTime(trio.current_time())).held)
+        return Backlog(self.uplink.waiting_frames, held, self.control.statistics().current_buffer_used)
 
     def pause_recording(self) -> None:
         """Record nothing until told otherwise: silence on the tape, and no words in the transcript and the report."""

@@ -15,6 +15,7 @@ from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
 from opusagent.call.hands import HandsFor
 from opusagent.call.report import CallReport, slow_turns, to_json
+from opusagent.call.switch import RecordingSwitch
 from opusagent.call.wiring import Exchange, Profile
 from opusagent.daemon.config import AudioCodes
 from opusagent.daemon.generation import Generation
@@ -118,6 +119,7 @@ class Desk:
             began=LoopTime(trio.current_time()),
             generation=generation.number,
             ending=Ending(),
+            switch=RecordingSwitch(),
         )
         self._observer.on_start(call.call_id, generation.recorder.folder(call.call_id, call.started))
         log.info(
@@ -143,6 +145,7 @@ class Desk:
                 call.ending,
                 started=call.started,
                 limits=limits,
+                switch=call.switch,
             )
             await self._file(report)
 

@@ -13,6 +13,7 @@ from opusagent.call.bell import Bell
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
 from opusagent.call.seat import CallerSeat
+from opusagent.call.switch import RecordingSwitch
 from opusagent.daemon.control import CallOnLine
 from opusagent.daemon.life import STUCK_SECONDS
 from opusagent.platforms.dialect import CallStarted
@@ -23,7 +24,7 @@ log: FilteringBoundLogger = structlog.get_logger()
 
 @attrs.frozen(eq=False)
 class Conversation:
-    """A call that goes on: who calls, since when, by which configuration, and the way to end it."""
+    """A call that goes on: who calls, since when, by which configuration, and the ways to reach it from outside."""
 
     call_id: CallId
     platform: str
@@ -32,6 +33,7 @@ class Conversation:
     began: LoopTime
     generation: int
     ending: Ending
+    switch: RecordingSwitch
 
     def seen(self, now: LoopTime) -> CallOnLine:
         """As an operator sees it."""

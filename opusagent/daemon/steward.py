@@ -232,8 +232,9 @@ class Steward:
         self.roster.news.ring()
 
     def dump(self) -> None:
-        """Write to the log what every task is doing, and how full the daemon is."""
-        log.warning("dump", status=attrs.asdict(self.status()), tasks=task_tree())
+        """Write to the log what every task is doing, and how full the daemon and each call's buffers are."""
+        backlogs = {call.call_id: attrs.asdict(call.switch.backlog()) for call in self.roster.conversations}
+        log.warning("dump", status=attrs.asdict(self.status()), backlogs=backlogs, tasks=task_tree())
 
     # -- the run ------------------------------------------------------------------------------------------------
 

@@ -161,12 +161,15 @@ async def test_sigint_gives_calls_a_few_seconds(tmp_path: Path) -> None:
         assert await running.ended() == 0
 
 
-async def test_sigusr1_writes_the_tasks_to_the_log(tmp_path: Path) -> None:
-    async with daemon(tmp_path, Settings()) as running:
+async def test_sigusr1_writes_the_tasks_and_the_buffers_to_the_log(tmp_path: Path) -> None:
+    async with daemon(tmp_path, Settings()) as running, call(running.port) as caller:
+        await caller.hear(Ms(20))
         running.process.send_signal(signal.SIGUSR1)
         (dump,) = await running.says("dump")
-        assert "Steward.run" in str(dump["tasks"])
-        assert "'generation': 1" in str(dump["status"])
+        (started,) = running.said("call started")
+    assert "Steward.run" in str(dump["tasks"])
+    assert "'generation': 1" in str(dump["status"])
+    assert f"'{started['call']}': {{'uplink_frames': " in str(dump["backlogs"])
 
 
 @attrs.define

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from opusagent.audio.media import PCM16_24K
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import End, EndReason
+from opusagent.call.switch import RecordingSwitch
 from opusagent.daemon.control import CallOnLine
 from opusagent.daemon.roster import Conversation, Roster
 from opusagent.errors import GOING_AWAY
@@ -20,7 +21,7 @@ SHUT_DOWN = End(EndReason.SHUTTING_DOWN, close_code=GOING_AWAY)
 
 def conversation(name: str, generation: int = 1) -> Conversation:
     who = CallStarted(f"CA-{name}", f"MZ-{name}", PCM16_24K, caller="+15550100", callee="+15550199")
-    return Conversation(CallId(name), "twilio", who, MORNING, LoopTime(10.0), generation, Ending())
+    return Conversation(CallId(name), "twilio", who, MORNING, LoopTime(10.0), generation, Ending(), RecordingSwitch())
 
 
 def test_a_call_is_seen_as_long_as_it_is_listed() -> None:
