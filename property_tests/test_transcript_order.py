@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K
+from opusagent.call.media_time import steady
 from opusagent.call.transcript import Transcript
 from opusagent.call.words import Keys, Line, Unrecorded, split_heard
 from opusagent.units import Ms
@@ -23,7 +24,7 @@ def read(told: Sequence[Told], keys: Sequence[tuple[float, str]]) -> Sequence[Li
         transcript.on_keys(digit, at)
     for each in told:
         transcript.on_model(each.event, each.at)
-    return transcript.lines(0.5)
+    return transcript.lines(steady(0.5))
 
 
 @given(st.data(), conversations(), presses)

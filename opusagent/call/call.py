@@ -85,10 +85,15 @@ async def run_call(
                         attention.enter_context(exchange.hearing.attend(call.tap))
                     await _talk(call, seat, limits)
             finally:
-                with trio.move_on_after(limits.goodbye_seconds, shield=True):
-                    await _hang_up(call, seat, limits)
-                caller.seat.vacate()  # after the goodbye: whoever owns the socket closes it then
-                plumbing.cancel_scope.cancel()
+                try:
+                    with trio.move_on_after(limits.goodbye_seconds, shield=True):
+                        await _hang_up(call, seat, limits)
+                except* Exception:
+                    # What stands behind the hands is foreign: its faults take no report and no recording with them.
+                    log.exception("fault while hanging up", call=call_id)
+                finally:
+                    caller.seat.vacate()  # after the goodbye: whoever owns the socket closes it then
+                    plumbing.cancel_scope.cancel()
     report = call.report(started)
     await exchange.recorder.keep(call_id, started, TRANSCRIPT_FILE, to_json_lines(call.transcript()))
     return report
@@ -209,11 +214,20 @@ async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
     if seat.socket is not None:
         await seat.socket.close()
     caller = call.caller.seat.line.socket
-    with trio.move_on_after(limits.goodbye_seconds / 2):
+    async with trio.open_nursery() as goodbyes:
         if end.reason in OUR_WISH:
-            await call.hands.hang_up()
-        await _part(caller, call.caller.dialect, end)
-    await caller.close(end.close_code, end.reason.value)
+            goodbyes.start_soon(_end_at_platform, call, limits)
+        with trio.move_on_after(limits.goodbye_seconds / 2):
+            await _part(caller, call.caller.dialect, end)
+        await caller.close(end.close_code, end.reason.value)
+
+
+async def _end_at_platform(call: Call, limits: Limits) -> None:
+    """Have the platform end the call, beside the closing of the sockets."""
+    with trio.move_on_after(limits.goodbye_seconds * 0.9) as patience:
+        await call.hands.hang_up()
+    if patience.cancelled_caught:
+        log.warning("the platform did not confirm that it hung up: the call may go on there", call=call.call_id)
 
 
 async def _part(caller: MessageSocket, dialect: Dialect, end: End) -> None:

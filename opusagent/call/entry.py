@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from opusagent.audio.media import MediaFormat
+from opusagent.call.media_time import CallClock
 from opusagent.call.words import MOST_CHARACTERS, CallerWords, Line, ModelWords, ToolCall, split_heard
 from opusagent.units import Ms
 
@@ -103,30 +104,30 @@ class Entry:
         if self.began is not None and self.ended is not None:
             self.began, self.ended = (self.began, min(self.ended, at)) if self.began < at else (None, None)
 
-    def begins(self, caller_began: float | None) -> float | None:
+    def begins(self, clock: CallClock) -> float | None:
         """When the caller spoke or heard it, or the tool was called, if that is known."""
         if self.tool is not None:
             return self.tool.at
-        return _call_time(self.media_start, caller_began) if self.is_caller else self.began
+        return _call_time(self.media_start, clock) if self.is_caller else self.began
 
-    def lines(self, model: MediaFormat, caller_began: float | None) -> Iterator[Line]:
+    def lines(self, model: MediaFormat, clock: CallClock) -> Iterator[Line]:
         """What the transcript says of it: a line, or nothing if it is nobody's words."""
         if self.tool is not None:
             yield self._tool_line(self.tool)
         elif self.is_caller:
-            yield self._caller_line(caller_began)
+            yield self._caller_line(clock)
         elif any(part.sound or part.text.words for part in self.parts.values()):
             yield self._model_line(model)
 
     def _in_order(self) -> Iterator[Part]:
         return (self.parts[index] for index in sorted(self.parts))
 
-    def _caller_line(self, caller_began: float | None) -> Line:
+    def _caller_line(self, clock: CallClock) -> Line:
         texts = [text.strip() for part in self._in_order() if (text := part.text.words) is not None]
         return CallerWords(
             item_id=self.item_id,
-            began=_rounded(_call_time(self.media_start, caller_began)),
-            ended=_rounded(_call_time(self.media_end, caller_began)),
+            began=_rounded(_call_time(self.media_start, clock)),
+            ended=_rounded(_call_time(self.media_end, clock)),
             media_start=self.media_start,
             media_end=self.media_end,
             words=" ".join(texts) if texts else None,
@@ -162,8 +163,8 @@ class Entry:
         )
 
 
-def _call_time(media: Ms | None, began: float | None) -> float | None:
-    return None if media is None or began is None else began + media / 1000
+def _call_time(media: Ms | None, clock: CallClock) -> float | None:
+    return None if media is None else clock(media)
 
 
 def _rounded(at: float | None) -> float | None:

@@ -18,6 +18,9 @@ from opusagent.units import LoopTime, ResponseId
 
 END_CALL: Final = "end_call"
 
+LINE_TOOLS: Final = frozenset({"transfer_call", "send_digits"})
+"""What takes the caller's line away: whoever is told "I put you through" hears that first."""
+
 DONE: Final = '{"ok": true}'
 NOT_NOW: Final = '{"error": "the caller has begun to speak, and the call goes on"}'
 
@@ -32,6 +35,22 @@ class Errands:
         self._farewell: Final = farewell
         self._tools: Final = ToolCalls()
         self._goodbye_in: ResponseId | None = None
+        self._line_waits: list[RunTool] = []
+        self._line_until = LoopTime(0.0)
+
+    @property
+    def line_deadline(self) -> LoopTime | None:
+        """When the line is taken away, heard or not; None while nothing wants it."""
+        return self._line_until if self._line_waits else None
+
+    def take_line(self, now: LoopTime, *, heard: bool, interrupted: bool) -> Sequence[Command]:
+        """Once what was being said has been heard, what takes the line away is done; not if the caller objects."""
+        if not self._line_waits or not (heard or interrupted or now >= self._line_until):
+            return ()
+        waiting, self._line_waits = self._line_waits, []
+        if not interrupted:
+            return waiting
+        return [told for errand in waiting for told in self._answer(errand.call.call_id, NOT_NOW, wants_answer=False)]
 
     @property
     def is_busy(self) -> bool:
@@ -47,6 +66,10 @@ class Errands:
         """An item of a response is complete; perhaps it is a call."""
         call = self._tools.on_item(item, response, now, is_over=self._voice.is_over(response))
         if call is None:
+            return ()
+        if call.name in LINE_TOOLS and not self._voice.is_muted(response):
+            self._line_waits.append(RunTool(call))
+            self._line_until = LoopTime(now + self._policy.goodbye_seconds)
             return ()
         if call.name != END_CALL:
             return (RunTool(call),)

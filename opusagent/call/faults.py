@@ -21,6 +21,9 @@ FATAL_CODES: Final = frozenset({
 })  # fmt: skip
 """Error codes after which no session with these settings can work (OpenAI Realtime error codes)."""
 
+MOST_CODES: Final = 32
+"""Codes that are counted apart; a service that invents more has them counted together."""
+
 ALREADY_ACTIVE: Final = "conversation_already_has_active_response"
 
 
@@ -42,7 +45,7 @@ class Faults:
         whole when it refuses a part: talking on would be talking to a model that nobody instructed.
         """
         code = code_of(error)
-        self.counts[code] += 1
+        self.counts[code if code in self.counts or len(self.counts) < MOST_CODES else "others"] += 1
         if configured and code not in FATAL_CODES:
             return None
         where = f" at {error.param}" if error.param else ""

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import Final
 
 import attrs
+import structlog
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from opusagent.audio.framing import Framer
 from opusagent.audio.media import Encoding, MediaFormat
@@ -19,6 +21,8 @@ from opusagent.audio.vad.ear import Ear, Heard
 from opusagent.audio.vad.hysteresis import Hysteresis, SpeechEvent
 from opusagent.call.bell import Bell
 from opusagent.units import Hz, Ms, Pcm16
+
+log: FilteringBoundLogger = structlog.get_logger()
 
 TICK: Final = CHUNK / 1000
 """Seconds between two batches while anybody has a chunk ready: a chunk's own length, which bounds the added delay."""
@@ -82,7 +86,7 @@ class Hearing:
         try:
             yield
         finally:
-            del self._taps[tap.stream]
+            self._taps.pop(tap.stream, None)
             self._bank.withdraw(tap.stream)
 
     async def listen(self) -> None:
@@ -100,6 +104,14 @@ class Hearing:
             tap = self._taps.get(verdict.stream)
             event = tap.ear.judge(verdict.probability, verdict.at) if tap else None
             if tap and event:
-                tap.on_speech(event)
+                self._tell(tap, event)
         if verdicts:
             self._bell.ring()
+
+    def _tell(self, tap: Tap, event: SpeechEvent) -> None:
+        """This task is everybody's: what goes wrong in one call's ear ends that call's hearing, and no other's."""
+        try:
+            tap.on_speech(event)
+        except Exception:
+            log.exception("fault in a call's ear: it hears nothing more")
+            self._taps.pop(tap.stream, None)

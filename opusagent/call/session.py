@@ -96,6 +96,9 @@ from opusagent.realtime.events import (
 from opusagent.realtime.settings import greeting_response
 from opusagent.units import LoopTime, Ms, ResponseId
 
+MOST_KINDS: Final = 32
+"""Kinds of unknown messages that are counted apart."""
+
 END_OF_TURN: Final = Ms(1000)
 """Silence that ends a turn: twice the service's default `silence_duration_ms` of 500."""
 
@@ -168,7 +171,7 @@ class Session:
             case ConversationItemAdded():
                 return self._on_added(event.item)
             case UnknownEvent():
-                self._unknown[f"model {event.type}"] += 1
+                self._count_unknown(f"model {event.type}")
                 return ()
             case _:
                 return ()
@@ -283,7 +286,7 @@ class Session:
             case KeysPressed():
                 return self._settled(self._keypad.press(event.digits, now), now)
             case Unknown():
-                self._unknown[f"caller {event.kind}"] += 1
+                self._count_unknown(f"caller {event.kind}")
                 return ()
             case CallerSoundPaused():
                 # The model counts the audio that it is given and no clock. A caller who is cut short in mid-word by a
@@ -307,7 +310,7 @@ class Session:
         if self._end is not None:
             return None
         own = (self._floor.deadline, self._keypad.deadline, self._gate.deadline, self._farewell.deadline)
-        times = (*own, self._errands.filler_due(now), self._settles_at(now))
+        times = (*own, self._errands.filler_due(now), self._errands.line_deadline, self._settles_at(now))
         return min((time for time in times if time is not None), default=None)
 
     def on_time(self, now: LoopTime) -> Sequence[Command]:
@@ -324,7 +327,7 @@ class Session:
         """
         if self._end is not None:
             return ()
-        follow = (*commands, *self._end_if_parted(now), *self._listen_or_not(now))
+        follow = (*commands, *self._take_line(now), *self._end_if_parted(now), *self._listen_or_not(now))
         for place, command in enumerate(follow):
             if isinstance(command, EndCall):
                 self._end = command.end
@@ -333,13 +336,18 @@ class Session:
 
     def _settles_at(self, now: LoopTime) -> LoopTime | None:
         """When everything will have been heard, if that is what a farewell or a deaf model waits for."""
-        awaited = self._farewell.is_parting and self._has_said_all
+        line = self._errands.line_deadline is not None and not self._gate.is_busy
+        awaited = line or (self._farewell.is_parting and self._has_said_all)
         if not awaited and (not self._attention.is_deaf or self._gate.is_busy):
             return None
         if self.playout.is_quiet(now):
             return now
         quiet = self.playout.quiet_at(now)
         return None if quiet is None else quiet if quiet > now else LoopTime(now + RECHECK)
+
+    def _take_line(self, now: LoopTime) -> Sequence[Command]:
+        heard = not self._voice.is_busy(now)
+        return self._errands.take_line(now, heard=heard, interrupted=self._floor.is_speaking)
 
     @property
     def _has_said_all(self) -> bool:
@@ -354,6 +362,11 @@ class Session:
             return ()
         deaf = self._attention.change(busy=self._voice.is_busy(now), answered=self._voice.responses > 0)
         return () if deaf is None else (Deafen(deaf),)
+
+    def _count_unknown(self, kind: str) -> None:
+        """Kinds are invented by peers, so only so many are told apart."""
+        known = kind in self._unknown or len(self._unknown) < MOST_KINDS
+        self._unknown[kind[:80] if known else "others"] += 1
 
     def statistics(self) -> SessionCounts:
         """What was counted so far."""

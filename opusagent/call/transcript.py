@@ -19,6 +19,7 @@ import attrs
 
 from opusagent.audio.media import MediaFormat
 from opusagent.call.entry import Entry
+from opusagent.call.media_time import CallClock
 from opusagent.call.playout import Batch, Cut
 from opusagent.call.words import MOST_CHARACTERS, Keys, Line, masked
 from opusagent.realtime.events import (
@@ -145,13 +146,13 @@ class Transcript:
 
     # -- what remains ------------------------------------------------------------------------------------------
 
-    def lines(self, caller_began: float | None) -> Sequence[Line]:
-        """The transcript. The caller's media time began `caller_began` seconds after the call, None if it never did."""
+    def lines(self, clock: CallClock) -> Sequence[Line]:
+        """The transcript. `clock` says when, in seconds of the call, the caller's audio at a media time was said."""
         begun: list[float | None] = []
         lines: list[Line] = []
-        for entry in self._ordered(caller_began):
-            for line in entry.lines(self._model, caller_began):
-                begun.append(entry.begins(caller_began))
+        for entry in self._ordered(clock):
+            for line in entry.lines(self._model, clock):
+                begun.append(entry.begins(clock))
                 lines.append(line)
         keys = _places(self._keys, begun)
         return [
@@ -218,11 +219,11 @@ class Transcript:
     def _seconds(self, count: int) -> float:
         return count / self._bytes_per_second
 
-    def _ordered(self, caller_began: float | None) -> Iterator[Entry]:
+    def _ordered(self, clock: CallClock) -> Iterator[Entry]:
         """The items, each behind its previous one."""
 
         def begun(entry: Entry) -> tuple[float, str]:
-            began = entry.begins(caller_began)
+            began = entry.begins(clock)
             return (entry.seen if began is None else began, entry.item_id)
 
         followers: dict[str | None, list[Entry]] = {}

@@ -15,6 +15,7 @@ from opusagent.audio.media import MediaFormat
 from opusagent.audio.resample import Resampler
 from opusagent.call.ending import Ending
 from opusagent.call.hearing import Tap
+from opusagent.call.media_time import MediaTime
 from opusagent.call.reasons import CALLER_LEG, MODEL_LEG, EndReason
 from opusagent.call.tape import Witness
 from opusagent.net.message_socket import MessageSocket
@@ -26,6 +27,9 @@ UPLINK: Final = Ms(12_000)
 """What the channel may hold: as long as dialling and configuring a model may take, and a little more. It fills only
 while no model listens; a model that stalls later is given up sooner than this."""
 
+MOST_PIECES: Final = 4096
+"""Messages that may wait, however small: the channel's bound is bytes, and this keeps a flood of crumbs out."""
+
 DRAIN_SECONDS: Final = 1.0
 """How long the model may take to accept what a caller said just before hanging up."""
 
@@ -34,7 +38,12 @@ class Uplink:
     """One call's way up: the channel, and the stream's state behind it."""
 
     def __init__(self, started: CallStarted, model: MediaFormat, tape: Witness, tap: Tap | None) -> None:
-        self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio](UPLINK // 20)
+        self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio](MOST_PIECES)
+        self._waiting = 0
+        self._room: Final = started.media.bytes_of(UPLINK)
+        self._queued = 0
+        self.model_time: Final = MediaTime()
+        self.caller_time: Final = MediaTime()
         self.drained: Final = trio.Event()
         self._leg: Final = started.media
         self._untouched: Final = started.media == model
@@ -45,11 +54,10 @@ class Uplink:
         self._most: Final = started.media.bytes_of(started.most)
         self._resampler: Final = Resampler(started.media.rate, model.rate)
         self.is_deaf = False
-        self.first_heard: LoopTime | None = None
         self.received_bytes = 0
         self.dropped_bytes = 0
         self.appended_bytes = 0
-        self.peak_frames = 0
+        self.peak_bytes = 0
         self.largest_chunk = 0
 
     def put(self, heard: CallerAudio, now: LoopTime) -> None:
@@ -57,19 +65,18 @@ class Uplink:
         audio = self._samples.push(heard.audio)
         if not audio:
             return
-        if self.first_heard is None:
-            self.first_heard = LoopTime(now - self._leg.ms_of(len(audio)) / 1000)
+        self.caller_time.mark(self._leg.ms_of(self.received_bytes), LoopTime(now - self._leg.ms_of(len(audio)) / 1000))
         self.received_bytes += len(audio)
         self.largest_chunk = max(self.largest_chunk, len(audio))
         pcm = decode(self._leg, audio)
         self._tape.hear(pcm, heard.at, now)
         if self._tap is not None:
             self._tap.hear(pcm)
-        self._queue(CallerAudio(audio, heard.at))
+        self._queue(CallerAudio(audio, heard.at), now)
 
-    def put_silence(self, ms: Ms) -> None:
+    def put_silence(self, ms: Ms, now: LoopTime) -> None:
         """Let the model hear silence that the platform did not send: nobody said it, so it is not taped."""
-        self._queue(CallerAudio(self._silent(self._leg.bytes_of(ms))))
+        self._queue(CallerAudio(self._silent(self._leg.bytes_of(ms))), now)
 
     def restart(self) -> None:
         """The caller's sound begins anew, or goes on over another socket: half a sample of before has no other half."""
@@ -88,7 +95,9 @@ class Uplink:
 
     async def take(self) -> CallerAudio:
         """The next of what was put. Raises `trio.EndOfChannel` after the last."""
-        return await self._frames_out.receive()
+        heard = await self._frames_out.receive()
+        self._waiting -= len(heard.audio)
+        return heard
 
     def convert(self, heard: CallerAudio) -> Sequence[str]:
         """The messages that carry to the model whatever `heard` completes; silence while it is deaf.
@@ -107,12 +116,16 @@ class Uplink:
     def _silent(self, count: int) -> bytes:
         return self._leg.silence * (count // self._leg.bytes_per_sample)
 
-    def _queue(self, heard: CallerAudio) -> None:
-        try:
-            self._frames_in.send_nowait(heard)
-        except trio.WouldBlock:
-            self.dropped_bytes += len(heard.audio)
-        self.peak_frames = max(self.peak_frames, self.waiting_frames)
+    def _queue(self, heard: CallerAudio, now: LoopTime) -> None:
+        size = len(heard.audio)
+        if self._waiting + size > self._room or self._frames_in.statistics().current_buffer_used >= MOST_PIECES:
+            self.dropped_bytes += size
+            return
+        self.model_time.mark(self._leg.ms_of(self._queued), LoopTime(now - self._leg.ms_of(size) / 1000))
+        self._queued += size
+        self._waiting += size
+        self._frames_in.send_nowait(heard)
+        self.peak_bytes = max(self.peak_bytes, self._waiting)
 
     def _pieces(self, block: bytes) -> Sequence[bytes]:
         if len(block) <= self._most:

@@ -250,7 +250,7 @@ class Call:
                 case TellCaller():
                     self.downlink.say(self.caller.dialect.notify(command.notice))
                 case FillSilence():
-                    self.uplink.put_silence(command.ms)
+                    self.uplink.put_silence(command.ms, LoopTime(trio.current_time()))
                 case Deafen():
                     self.uplink.is_deaf = command.deaf
                 case RunTool() | Transfer():
@@ -301,8 +301,9 @@ class Call:
 
     def on_ear(self, event: SpeechEvent) -> None:
         """Our own ears heard the caller begin or end to speak, at a media time that began with the first frame."""
-        if isinstance(event, SpeechStopped) and self.uplink.first_heard is not None:
-            self._turns.on_ear_stopped(round(self.uplink.first_heard - self.began + event.at / 1000, 4))
+        stopped = self.uplink.caller_time.call_time(event.at) if isinstance(event, SpeechStopped) else None
+        if stopped is not None:
+            self._turns.on_ear_stopped(round(stopped - self.began, 4))
         speaking = isinstance(event, SpeechStarted)
         self._perform(self.session.on_ear(speaking=speaking, now=LoopTime(trio.current_time())))
         self.downlink.ring()
@@ -371,16 +372,19 @@ class Call:
             tool_calls=counts.tool_calls,
             tokens=counts.tokens,
             dollars=round(counts.tokens.cost(self._prices), 6),
-            peaks=Peaks(Ms(self.uplink.peak_frames * 20), self.playout.leg.ms_of(self.playout.peak)),
+            peaks=Peaks(self.playout.leg.ms_of(self.uplink.peak_bytes), self.playout.leg.ms_of(self.playout.peak)),
         )
 
     def transcript(self) -> Sequence[Line]:
         """What was said. The call is over: what the caller has not heard by now is cut."""
         now = LoopTime(trio.current_time())
         self._transcript.on_cut(self.playout.cut(now), now - self.began)
-        first = self.uplink.first_heard
-        lines = self._transcript.lines(None if first is None else first - self.began)
-        return without_private(lines, self.recording.tape.pauses)
+        return without_private(self._transcript.lines(self._when_said), self.recording.tape.pauses)
+
+    def _when_said(self, media: Ms) -> float | None:
+        """When the caller said what the model's service calls `media`, in seconds of the call."""
+        at = self.uplink.model_time.call_time(media)
+        return None if at is None else at - self.began
 
     def _audio(self, now: LoopTime) -> AudioAccount:
         ledger = self.playout.ledger(now)

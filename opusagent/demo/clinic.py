@@ -119,7 +119,7 @@ def scenes(config: Config) -> tuple[Scene, ...]:
     asking = Scene(
         "a caller who interrupts the greeting to ask for reception",
         Script((greeting, Step(Spoke(1), said("clinic_transfer", _transfer()))), at_a_loss),
-        (ListensFor(Ms(1500)), Says("reception")),
+        (ListensFor(Ms(1500)), Says("reception", ("clinic_transfer",))),
         (),
         reception,
         PUT_THROUGH,

@@ -219,7 +219,7 @@ class AudioCodesDialect:
     def transfer(self, target: str) -> list[str]:
         """The `transfer` activity; the platform ends the session when it has been done."""
         address = target if target.startswith(("tel:", "sip:", "sips:")) else f"tel:{target}"
-        return self._event("transfer", {"transferTarget": address})
+        return [*self._close_stream(), *self._event("transfer", {"transferTarget": address})]
 
     def press(self, digits: str) -> list[str]:
         """The `sendDtmf` activity: up to 20 of `0-9*#`; the platform ignores others."""

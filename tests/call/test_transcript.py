@@ -1,6 +1,7 @@
 """The transcript of one call: whatever arrives when, it reads as the conversation went."""
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K
+from opusagent.call.media_time import steady, timeless
 from opusagent.call.playout import Batch, Cut
 from opusagent.call.transcript import MOST_ITEMS, MOST_KEYS, Transcript
 from opusagent.call.words import MOST_CHARACTERS, CallerWords, Keys, Line, ModelWords, ToolCall
@@ -86,7 +87,7 @@ def read(*events: ServerEvent | UnknownEvent) -> list[Line]:
     script = transcript()
     for event in events:
         script.on_model(event, 0.0)
-    return list(script.lines(0.0))
+    return list(script.lines(steady(0.0)))
 
 
 def test_what_is_written_down_late_stands_where_it_was_said() -> None:
@@ -151,10 +152,10 @@ def test_a_caller_is_timed_by_the_media_that_the_service_counted() -> None:
     script = transcript()
     script.on_model(started("c1", 1200), 9.0)
     script.on_model(InputAudioBufferSpeechStopped(item_id="c1", audio_end_ms=2300), 9.0)
-    assert script.lines(0.25) == [
+    assert script.lines(steady(0.25)) == [
         CallerWords(item_id="c1", began=1.45, ended=2.55, media_start=Ms(1200), media_end=Ms(2300), words=None)
     ]
-    assert script.lines(None) == [
+    assert script.lines(timeless) == [
         CallerWords(item_id="c1", began=None, ended=None, media_start=Ms(1200), media_end=Ms(2300), words=None)
     ]
 
@@ -206,7 +207,7 @@ def test_what_the_caller_heard_is_timed_by_the_frames_that_were_sent() -> None:
     script.on_batch(batch(300, 300), 5.3)
     script.on_batch(batch(600, 600), 6.0)
     script.on_model(answered("m1", ANSWER), 0.0)
-    assert script.lines(None) == [
+    assert script.lines(timeless) == [
         ModelWords(item_id="m1", began=5.0, ended=6.4, words=ANSWER, unheard="", heard_ms=Ms(1000), total_ms=Ms(1000)),
         ModelWords(item_id="m2", began=6.4, ended=6.6, words="", unheard="", heard_ms=Ms(200), total_ms=Ms(200)),
     ]
@@ -217,7 +218,7 @@ def test_frames_that_are_taken_back_and_sent_again_are_heard_when_they_are_heard
     say(script, "m1", 0, 400)
     script.on_batch(batch(0, 300), 5.0)
     script.on_batch(batch(0, 400), 7.0)
-    assert script.lines(None) == [
+    assert script.lines(timeless) == [
         ModelWords(item_id="m1", began=7.0, ended=7.4, words="", unheard="", heard_ms=Ms(400), total_ms=Ms(400))
     ]
 
@@ -229,7 +230,7 @@ def test_an_interruption_leaves_the_words_that_were_heard() -> None:
     script.on_batch(batch(0, 800), 5.0)
     script.on_cut([Cut(ItemId("m1"), 0, Ms(500), Ms(1000))], 5.5)
     script.on_model(answered("m1", ANSWER), 6.0)
-    assert script.lines(None) == [
+    assert script.lines(timeless) == [
         ModelWords(
             item_id="m1",
             began=5.0,
@@ -250,7 +251,7 @@ def test_sound_that_comes_after_the_interruption_counts_to_the_whole() -> None:
     script.on_cut([Cut(ItemId("m1"), 0, Ms(500), Ms(1000))], 5.5)
     script.on_sound(sound("m1", 1000), 8000, 8000, 5.6)
     script.on_model(answered("m1", "one two three four"), 6.0)
-    (line,) = script.lines(None)
+    (line,) = script.lines(timeless)
     assert isinstance(line, ModelWords)
     assert (line.words, line.unheard, line.heard_ms, line.total_ms) == ("one", "two three four", 500, 2000)
 
@@ -261,7 +262,7 @@ def test_an_item_that_was_sent_and_taken_back_before_it_was_heard_has_no_times()
     script.on_batch(batch(0, 300), 5.0)
     script.on_cut([Cut(ItemId("m1"), 0, Ms(0), Ms(1000))], 4.9)
     script.on_model(answered("m1", "Hello"), 6.0)
-    assert script.lines(None) == [
+    assert script.lines(timeless) == [
         ModelWords(item_id="m1", began=None, ended=None, words="", unheard="Hello", heard_ms=Ms(0), total_ms=Ms(1000))
     ]
 
@@ -276,7 +277,7 @@ def test_the_parts_of_an_item_are_cut_each_by_itself() -> None:
             response_id="r", item_id="m1", output_index=0, content_index=index, delta=words
         )
         script.on_model(event, 0.0)
-    (line,) = script.lines(None)
+    (line,) = script.lines(timeless)
     assert isinstance(line, ModelWords)
     assert (line.words, line.unheard, line.heard_ms, line.total_ms) == ("one two three", "four", 150, 200)
 
@@ -287,7 +288,7 @@ def test_keys_stand_behind_what_had_begun_when_they_were_pressed() -> None:
         script.on_model(started(item, at_ms), 0.0)
     for at, digit in ((0.5, "0"), (3.5, "2"), (3.0, "1"), (4.0, "#"), (9.0, "*")):
         script.on_keys(digit, at)
-    assert script.lines(0.0) == [
+    assert script.lines(steady(0.0)) == [
         Keys(began=0.5, ended=0.5, digits="0"),
         caller("c1", start=1000),
         Keys(began=3.0, ended=4.0, digits="12#"),
@@ -300,7 +301,7 @@ def test_masked_keys_say_only_how_many_they_were() -> None:
     script = transcript()
     script.on_keys("12", 1.0)
     script.on_keys("#", 1.5)
-    assert script.lines(None) == [Keys(began=1.0, ended=1.5, digits="***")]
+    assert script.lines(timeless) == [Keys(began=1.0, ended=1.5, digits="***")]
 
 
 def test_a_tool_is_called_and_answers_in_its_place() -> None:
@@ -310,7 +311,7 @@ def test_a_tool_is_called_and_answers_in_its_place() -> None:
     script.on_model(ConversationItemAdded(item=result, previous_item_id="t1"), 4.0)
     script.on_model(ConversationItemDone(item=call, previous_item_id="c1"), 3.0)
     script.on_model(committed("c1", None), 2.0)
-    assert script.lines(None) == [
+    assert script.lines(timeless) == [
         caller("c1"),
         ToolCall(item_id="t1", at=3.0, call_id="call_1", name="book", arguments='{"account": "********"}', output=None),
         ToolCall(item_id="t2", at=4.0, call_id="call_1", name="", arguments=None, output="booked ****"),
@@ -323,7 +324,7 @@ def test_arguments_alone_make_a_tool_call_and_digits_stay_where_they_may() -> No
         response_id="r", item_id="t1", output_index=0, call_id="call_1", arguments='{"n": 1234}'
     )
     script.on_model(done, 3.0)
-    (line,) = script.lines(None)
+    (line,) = script.lines(timeless)
     assert isinstance(line, ToolCall)
     assert line.arguments == '{"n": 1234}'
 
@@ -346,7 +347,7 @@ def test_a_transcript_is_bounded_and_counts_what_it_could_not_take() -> None:
         script.on_model(started(f"c{number}", number), 0.0)
     for number in range(MOST_KEYS + 3):
         script.on_keys("1", float(number))
-    lines = script.lines(0.0)
+    lines = script.lines(steady(0.0))
     assert (script.lost, sum(isinstance(line, CallerWords) for line in lines)) == (5, MOST_ITEMS)
 
 

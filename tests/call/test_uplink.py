@@ -85,7 +85,7 @@ async def test_when_the_channel_is_full_the_newest_loses_and_is_counted(autojump
     uplink = passed_through()
     appended = await told(uplink, MOST + 50)
     assert b"".join(appended) == b"".join(frame(number).audio for number in range(MOST))
-    assert (uplink.received_bytes, uplink.dropped_bytes, uplink.peak_frames) == (160 * (MOST + 50), 160 * 50, MOST)
+    assert (uplink.received_bytes, uplink.dropped_bytes, uplink.peak_bytes) == (160 * (MOST + 50), 160 * 50, 160 * MOST)
 
 
 async def test_nobody_waits_for_a_model_that_never_listens(autojump_clock: MockClock) -> None:
@@ -135,3 +135,12 @@ async def test_while_it_is_deaf_the_model_hears_as_much_silence(autojump_clock: 
     uplink = passed_through()
     uplink.is_deaf = True
     assert await told(uplink, 4) == [b"\xff" * 320] * 2
+
+
+def test_the_channel_is_bounded_by_sound_and_not_by_pieces() -> None:
+    """Crumbs of 5 ms fill it no sooner, and pieces of a second no later."""
+    for size in (40, 8000):
+        uplink = passed_through()
+        for _ in range(20 * 8000 // size):
+            uplink.put(CallerAudio(b"\xff" * size), NOW)
+        assert uplink.received_bytes - uplink.dropped_bytes == 12 * 8000

@@ -1,14 +1,11 @@
 """Whoever is put through has heard that they will be."""
 
-import pytest
-
 from opusagent.call.policy import Policy
 from opusagent.call.tool_calls import ToolCall
 from opusagent.testing.play import Stage, play
 from tests.calls.acts import SECOND, ScriptedHands, call_more_tools, function_call, profile
 
 
-@pytest.mark.xfail(strict=True, reason="a transfer does not wait until the words before it were heard")
 def test_the_words_before_a_transfer_are_heard_to_their_end() -> None:
     """In one breath: `I will put you through`, and the transfer, which ends the line."""
     stages: list[Stage] = []
