@@ -176,10 +176,11 @@ class Steward:
             log.info("upgrading: the new process starts")
             try:
                 successor = await start_successor(means.command, self._doorstep.fds, means.environ)
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + TICK_SECONDS):
+                    await successor.go()
             except UpgradeFailed as failed:
                 return self._refuse("upgrade", str(failed).splitlines())
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + TICK_SECONDS):
-                await self._hand_over(successor)
+            self._hand_over(successor)
             return Verdict(generation=self._generation.number)
 
     async def _follow_file(self) -> Verdict:
@@ -216,8 +217,8 @@ class Steward:
         self._tell_status()
         return Verdict(generation=self._generation.number, problems=tuple(problems))
 
-    async def _hand_over(self, successor: Successor) -> None:
-        """From here on the successor is the daemon. Connections that this process has accepted stay its own.
+    def _hand_over(self, successor: Successor) -> None:
+        """From here on the successor, which accepts already, is the daemon. What this process accepted stays its own.
 
         It is kept: with the channel to it open, it knows that we are there.
         """
@@ -225,7 +226,6 @@ class Steward:
         self._manager.tell(f"MAINPID={successor.pid}")
         self._manager = ServiceManager(None)
         self._accepting.cancel()
-        await successor.go()
         patience = self._generation.config.server.drain_seconds
         self._life = self._life.draining(LoopTime(trio.current_time()), patience)
         log.info("handed over", successor=successor.pid, calls=self.roster.connections, drain_seconds=patience)

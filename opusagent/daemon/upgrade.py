@@ -126,8 +126,11 @@ class Successor:
     _channel: trio.SocketStream
 
     async def go(self) -> None:
-        """Let it accept."""
-        await self._channel.send_all(GO)
+        """Let it accept. Raises `UpgradeFailed` if it has ended since it said that it was ready."""
+        try:
+            await self._channel.send_all(GO)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as gone:
+            raise UpgradeFailed("the new process ended before it was let go: see what it logged") from gone
 
     async def part(self) -> None:
         """Let it know that we have done."""

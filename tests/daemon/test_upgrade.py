@@ -12,6 +12,7 @@ from opusagent.daemon.upgrade import (
     VARIABLE,
     Bequest,
     Predecessor,
+    Successor,
     UpgradeFailed,
     own_command,
     start_successor,
@@ -82,3 +83,13 @@ def test_a_variable_that_was_left_over_means_nothing() -> None:
 
 def test_the_program_that_started_us_is_started_anew() -> None:
     assert own_command() == [sys.executable, *sys.orig_argv[1:]]
+
+
+async def test_a_successor_that_dies_before_it_is_let_go_is_told() -> None:
+    """Between its `ready` and our `go` lies time in which it may end; the old process goes on then."""
+    ours, theirs = socket.socketpair()
+    successor = Successor(0, trio.SocketStream(trio.socket.from_stdlib_socket(ours)))
+    theirs.close()
+    with pytest.raises(UpgradeFailed, match="before it was let go"):
+        await successor.go()
+    await successor.part()
