@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from opusagent.bench import audio, kills, quality, vad
+from opusagent.bench import audio, cost, kills, quality, vad
 
 BENCHES: Final[Mapping[str, Callable[[], int]]] = {
     "audio": audio.main,
+    "cost": cost.main,
     "kills": kills.main,
     "quality": quality.main,
     "vad": vad.main,

@@ -195,6 +195,10 @@ def twilio_stage(platform: MemorySocket, scenery: trio.Nursery) -> Stage:
     return Stage(ScriptedTwilioCaller(platform), platform, Ending(), scenery)
 
 
+BY_TWILIO: Final = Theatre(twilio_stage, TwilioDialect)
+"""How a call by Twilio is staged; `attrs.evolve` makes it another one."""
+
+
 def play(
     script: Script,
     *,
@@ -204,7 +208,8 @@ def play(
     disk: Disk = disk_inline,
 ) -> CallReport:
     """Play `script` with a caller by Twilio. See `Theatre.play`."""
-    return Theatre(twilio_stage, TwilioDialect, profile, limits or Limits(), directory, disk).play(script)
+    limits = limits or Limits()
+    return attrs.evolve(BY_TWILIO, profile=profile, limits=limits, directory=directory, disk=disk).play(script)
 
 
 async def perform(
@@ -216,4 +221,5 @@ async def perform(
     disk: Disk = disk_inline,
 ) -> CallReport:
     """Play `script` with a caller by Twilio on the running loop's clock. See `Theatre.perform`."""
-    return await Theatre(twilio_stage, TwilioDialect, profile, limits or Limits(), directory, disk).perform(script)
+    limits = limits or Limits()
+    return await attrs.evolve(BY_TWILIO, profile=profile, limits=limits, directory=directory, disk=disk).perform(script)
