@@ -1,43 +1,28 @@
 """What the model wants done, and the words around it: a filler while it takes long, the goodbye before an end.
 
 Tools run beside the conversation (`RunTool`). `end_call` is the one that runs here, because what it does is wait:
-whoever says goodbye and hangs up in one breath has said it, else the model is asked for it. Tools that take the caller
-away wait as well, until the words before them were heard, and no longer than a goodbye may take.
+whoever says goodbye and hangs up in one breath has said it, else the model is asked for it.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
-
 from opusagent.call.commands import Command, RunTool, TellModel
 from opusagent.call.farewell import Farewell
 from opusagent.call.gate import ResponseGate
 from opusagent.call.policy import Policy
-from opusagent.call.tool_calls import ToolCall, ToolCalls
+from opusagent.call.tool_calls import ToolCalls
 from opusagent.call.voice import Voice
 from opusagent.realtime.events import Item, Response, ResponseCreate
 from opusagent.units import LoopTime, ResponseId
 
 END_CALL: Final = "end_call"
 
-LEAVING: Final = frozenset({"transfer_call", "send_digits"})
-"""Tools after which the caller may hear us no more: Twilio does both by taking the line away."""
-
 LINE_TOOLS: Final = frozenset({"transfer_call", "send_digits"})
 """What takes the caller's line away: whoever is told "I put you through" hears that first."""
 
 DONE: Final = '{"ok": true}'
 NOT_NOW: Final = '{"error": "the caller has begun to speak, and the call goes on"}'
-
-
-@attrs.frozen
-class Departure:
-    """A tool that takes the caller away, when `response` is over and was heard, or at `deadline`."""
-
-    call: ToolCall
-    response: ResponseId
-    deadline: LoopTime
 
 
 class Errands:
@@ -50,7 +35,6 @@ class Errands:
         self._farewell: Final = farewell
         self._tools: Final = ToolCalls()
         self._goodbye_in: ResponseId | None = None
-        self._departures: list[Departure] = []
         self._line_waits: list[RunTool] = []
         self._line_until = LoopTime(0.0)
 
@@ -83,16 +67,13 @@ class Errands:
         call = self._tools.on_item(item, response, now, is_over=self._voice.is_over(response))
         if call is None:
             return ()
-        if call.name in LINE_TOOLS and not self._voice.is_muted(response):
-            self._line_waits.append(RunTool(call))
-            self._line_until = LoopTime(now + self._policy.goodbye_seconds)
-            return ()
-        if call.name not in LEAVING | {END_CALL}:
+        if call.name not in LINE_TOOLS | {END_CALL}:
             return (RunTool(call),)
         if self._voice.is_muted(response):
             return self._answer(call.call_id, NOT_NOW, wants_answer=False)
-        if call.name in LEAVING:
-            self._departures.append(Departure(call, response, LoopTime(now + self._policy.goodbye_seconds)))
+        if call.name in LINE_TOOLS:
+            self._line_waits.append(RunTool(call))
+            self._line_until = LoopTime(now + self._policy.goodbye_seconds)
             return ()
         self._farewell.begin(now)
         self._goodbye_in = response
@@ -113,26 +94,6 @@ class Errands:
     def go_on(self, now: LoopTime) -> Sequence[Command]:
         """If all that a response wanted is done and told, the model goes on."""
         return self._voice.ask(ResponseCreate(), now) if self._tools.take_finished() else ()
-
-    @property
-    def awaits_quiet(self) -> bool:
-        """Whether somebody leaves as soon as everything was heard."""
-        return any(map(self._is_over, self._departures))
-
-    @property
-    def deadline(self) -> LoopTime | None:
-        """When somebody leaves, heard or not."""
-        return min((each.deadline for each in self._departures), default=None)
-
-    def leave(self, now: LoopTime) -> Sequence[Command]:
-        """The tools that take the caller away now."""
-        quiet = self._voice.playout.is_quiet(now) if self._departures else False
-        ready = [each for each in self._departures if now >= each.deadline or (quiet and self._is_over(each))]
-        self._departures = [each for each in self._departures if each not in ready]
-        return tuple(RunTool(each.call) for each in ready)
-
-    def _is_over(self, departure: Departure) -> bool:
-        return self._voice.is_over(departure.response)
 
     def filler_due(self, now: LoopTime) -> LoopTime | None:
         """When the silence while a tool works has lasted long enough. Nobody is silent who speaks or is spoken to."""

@@ -136,9 +136,9 @@ def _explained(heard: Sound, played: Sound, lag: int) -> tuple[float, float]:
     columns -= columns.mean(axis=0)
     gram = columns.T @ columns
     gram[np.diag_indices_from(gram)] += 1e-6 * float(np.trace(gram)) + 1e-12
-    taps = np.linalg.solve(gram, columns.T @ heard)
-    echo = columns @ taps
-    rest = heard - echo
+    taps: Sound = np.linalg.solve(gram, columns.T @ heard)
+    echo: Sound = columns @ taps
+    rest: Sound = heard - echo
     by_chance = float(rest @ rest) * len(taps) / _HEARD
     centre = columns[:, _REACH]
     return max(0.0, float(echo @ echo) - by_chance), float(centre @ centre)
