@@ -206,7 +206,7 @@ class Conversation(RuleBasedStateMachine):
         """A little more of the active response, faster than it is heard."""
         self.service.speak(ms, fresh=fresh)
 
-    @rule(name=st.sampled_from(["look_up", "look_up", "end_call"]))
+    @rule(name=st.sampled_from(["look_up", "look_up", "end_call", "transfer_call"]))
     def model_calls_a_tool(self, name: str) -> None:
         """A whole call, with or without words before it."""
         self.service.call_tool(name)
