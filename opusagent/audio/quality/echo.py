@@ -136,7 +136,8 @@ def _explained(heard: Sound, played: Sound, lag: int) -> tuple[float, float]:
     columns -= columns.mean(axis=0)
     gram = columns.T @ columns
     gram[np.diag_indices_from(gram)] += 1e-6 * float(np.trace(gram)) + 1e-12
-    taps: Sound = np.linalg.solve(gram, columns.T @ heard)
+    taps: Sound = np.empty(len(shifts))
+    taps[:] = np.linalg.solve(gram, columns.T @ heard)
     echo: Sound = columns @ taps
     rest: Sound = heard - echo
     by_chance = float(rest @ rest) * len(taps) / _HEARD
