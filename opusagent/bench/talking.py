@@ -8,21 +8,16 @@ the model is interrupted every second, and nothing that is said is silent.
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import trio
 
+from opusagent.call.disk import SharedDisk
 from opusagent.testing.play import Stage, perform
 from opusagent.units import Ms, Mulaw, Pcm16
 
 SECONDS: Final = 10
-
-
-async def disk_on_threads(work: Callable[[], None]) -> None:
-    """A disk as a daemon has it."""
-    await trio.to_thread.run_sync(work)
 
 
 async def talk(stage: Stage) -> None:
@@ -39,4 +34,4 @@ async def talk(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(lambda: perform(talk, directory=Path(sys.argv[1]), disk=disk_on_threads))
+    trio.run(lambda: perform(talk, directory=Path(sys.argv[1]), disk=SharedDisk()))

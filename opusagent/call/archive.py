@@ -39,16 +39,6 @@ class Keeping:
     rules: Rules = Rules()
 
 
-def disk_alone() -> Disk:
-    """Blocking work on one thread at a time, which nobody else waits for."""
-    limiter = trio.CapacityLimiter(1)
-
-    async def on_a_thread(work: Callable[[], None]) -> None:
-        await trio.to_thread.run_sync(work, limiter=limiter)
-
-    return on_a_thread
-
-
 def missing_encoder(form: Format) -> str | None:
     """Why recordings cannot be made `form` here; None if they can."""
     match form:

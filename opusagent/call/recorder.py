@@ -28,6 +28,9 @@ from opusagent.units import CallId, Hz, LoopTime
 INTERVAL: Final = 0.25
 """Seconds between two appends."""
 
+GRID: Final = 0.05
+"""Seconds of the loop's clock on whose multiples all calls append: many together, and not all at once."""
+
 FINISH_SECONDS: Final = 2.0
 """How long the last append may take when the call is over."""
 
@@ -46,6 +49,10 @@ def _open_new(path: Path) -> int:
     """A new file, readable by its owner only; what is there already is neither followed nor replaced."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _on_grid(now: float) -> float:
+    return now - now % GRID
 
 
 def free_bytes(directory: Path) -> int:
@@ -144,8 +151,10 @@ class Pen:
                 with trio.move_on_after(FINISH_SECONDS, shield=True) as start:
                     await self._do("recording could not be started", self.file.create)
                 self._check(start, "recording could not be started")
+                due = _on_grid(trio.current_time())
                 while True:
-                    await trio.sleep(INTERVAL)
+                    due = max(due + INTERVAL, _on_grid(trio.current_time()))
+                    await trio.sleep_until(due)
                     self._waiting += self.tape.take(LoopTime(trio.current_time()))
                     await self._append()
             finally:

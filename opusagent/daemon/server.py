@@ -14,7 +14,7 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from opusagent.call.recorder import Disk
+from opusagent.call.disk import SharedDisk
 from opusagent.daemon.config import Config, load
 from opusagent.daemon.control_site import ControlSite
 from opusagent.daemon.control_socket import ANSWER_SECONDS, ControlSocket, open_control
@@ -28,15 +28,12 @@ from opusagent.errors import CannotBind, ConfigError
 from opusagent.net.limits import HttpLimits, ListenerLimits
 from opusagent.net.listener import serve
 
-__all__ = ["DRAINED", "OVERRAN", "Observer", "disk_threads", "run_daemon", "run_process"]
+__all__ = ["DRAINED", "OVERRAN", "Observer", "run_daemon", "run_process"]
 
 log: FilteringBoundLogger = structlog.get_logger()
 
 DRAINED: Final = 0
 OVERRAN: Final = 4
-
-DISK_THREADS: Final = 4
-"""Threads that write recordings. A slow disk may hold all of them, and no other thread of the program waits for it."""
 
 CONTROL_LIMITS: Final = ListenerLimits(
     connections=64, half_open=32, http=HttpLimits(answer_seconds=ANSWER_SECONDS, idle_seconds=ANSWER_SECONDS)
@@ -46,16 +43,6 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, 
 
 StartEmbedded = Callable[[trio.Nursery], Awaitable[str]]
 """Starts the embedded backend in a nursery and says where it is dialled."""
-
-
-def disk_threads() -> Disk:
-    """The disk of a daemon: blocking work on threads of its own."""
-    limiter = trio.CapacityLimiter(DISK_THREADS)
-
-    async def on_a_thread(work: Callable[[], None]) -> None:
-        await trio.to_thread.run_sync(work, limiter=limiter)
-
-    return on_a_thread
 
 
 async def run_daemon(
@@ -84,7 +71,7 @@ async def run_daemon(
         await trio.lowlevel.checkpoint()
         return model_url
 
-    means = Means(load=same, backend=backend, disk=disk_threads(), environ={})
+    means = Means(load=same, backend=backend, disk=SharedDisk(), environ={})
     generation = await settle(1, config, backend, means.disk)
     doorstep = await open_doorstep(config.server, ())
     steward = Steward(generation, doorstep, means, observer or Observer())
@@ -152,7 +139,7 @@ async def _live(
         means = Means(
             load=partial(_load, path, environ),
             backend=_backend(beside, start_embedded),
-            disk=disk_threads(),
+            disk=SharedDisk(),
             environ=environ,
             command=own_command(),
             manager=ServiceManager.of(environ),

@@ -16,7 +16,8 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from opusagent.call.archive import Archive, disk_alone
+from opusagent.call.archive import Archive
+from opusagent.call.disk import SharedDisk
 from opusagent.call.hearing import Hearing
 from opusagent.call.recorder import Disk
 from opusagent.call.report import CallReport
@@ -68,7 +69,7 @@ class Steward:
     def __init__(self, generation: Generation, doorstep: Doorstep, means: Means, observer: Observer) -> None:
         self.roster: Final = Roster()
         self._observer: Final = observer
-        self._archive: Final = Archive(generation.keeping, disk_alone())
+        self._archive: Final = Archive(generation.keeping, SharedDisk(threads=1))
         onlooker = attrs.evolve(observer, on_report=self._on_report)
         self.frontage: Final = Frontage(generation, self.roster, onlooker, self._is_ready)
         self._doorstep: Final = doorstep

@@ -18,7 +18,6 @@ from opusagent.call.archive import (
     SWEEP_SECONDS,
     Archive,
     Keeping,
-    disk_alone,
     missing_encoder,
     wall_clock,
 )
@@ -189,12 +188,6 @@ def test_more_calls_than_can_wait_are_left_to_the_sweep(tmp_path: Path) -> None:
         for _ in range(MOST_WAITING + 1):
             archive.finished(tmp_path)
     assert len(logs) == 1
-
-
-async def test_the_archives_own_disk_works_on_a_thread() -> None:
-    done: list[int] = []
-    await disk_alone()(lambda: done.append(1))
-    assert done == [1]
 
 
 def test_wav_needs_nothing() -> None:
