@@ -49,6 +49,15 @@ def _app(environ: Mapping[str, str]) -> App:
         version=__version__,
         help_format="plaintext",
     )
+    _add_daemon(app, environ)
+    _add_orders(app, environ)
+    _add_calls(app, environ)
+    app.command(_systemd())
+    return app
+
+
+def _add_daemon(app: App, environ: Mapping[str, str]) -> None:
+    """The daemon itself, and its configuration."""
 
     def serve(*, config: Annotated[Path, Parameter(alias="-c")]) -> int:
         """Take calls until SIGINT or SIGTERM.
@@ -69,6 +78,50 @@ def _app(environ: Mapping[str, str]) -> App:
             The configuration, a TOML file.
         """
         return _check(file, environ)
+
+    def config(file: Path) -> int:
+        """Show a configuration as it is in effect, each value with where it comes from, and no secret.
+
+        Parameters
+        ----------
+        file
+            The configuration, a TOML file.
+        """
+        return _config(file, environ)
+
+    for command in (serve, check, config):
+        app.command(command)
+
+
+def _add_orders(app: App, environ: Mapping[str, str]) -> None:
+    """What a running daemon is told."""
+
+    def reload(*, socket: Path | None = None) -> int:
+        """Have a running daemon read its configuration anew, and say what became of it.
+
+        Parameters
+        ----------
+        socket
+            The daemon's control socket; the one of the service if it is not given.
+        """
+        return _order("reload", socket, environ)
+
+    def upgrade(*, socket: Path | None = None) -> int:
+        """Have a running daemon hand over to the program that is installed now. No call is lost.
+
+        Parameters
+        ----------
+        socket
+            The daemon's control socket; the one of the service if it is not given.
+        """
+        return _order("upgrade", socket, environ)
+
+    for command in (reload, upgrade):
+        app.command(command)
+
+
+def _add_calls(app: App, environ: Mapping[str, str]) -> None:
+    """Calls to watch, and what calls have left."""
 
     def demo(
         *,
@@ -118,35 +171,12 @@ def _app(environ: Mapping[str, str]) -> App:
         """
         return _report(target, directory, plot, environ, latency=latency, json=json)
 
-    def config(file: Path) -> int:
-        """Show a configuration as it is in effect, each value with where it comes from, and no secret.
+    for command in (demo, report):
+        app.command(command)
 
-        Parameters
-        ----------
-        file
-            The configuration, a TOML file.
-        """
-        return _config(file, environ)
 
-    def reload(*, socket: Path | None = None) -> int:
-        """Have a running daemon read its configuration anew, and say what became of it.
-
-        Parameters
-        ----------
-        socket
-            The daemon's control socket; the one of the service if it is not given.
-        """
-        return _order("reload", socket, environ)
-
-    def upgrade(*, socket: Path | None = None) -> int:
-        """Have a running daemon hand over to the program that is installed now. No call is lost.
-
-        Parameters
-        ----------
-        socket
-            The daemon's control socket; the one of the service if it is not given.
-        """
-        return _order("upgrade", socket, environ)
+def _systemd() -> App:
+    systemd = App(name="systemd", help="Run the daemon as a service.", help_format="plaintext")
 
     def install(*, root: Path = Path("/"), program: str | None = None) -> int:
         """Put the units for systemd in their place.
@@ -160,12 +190,8 @@ def _app(environ: Mapping[str, str]) -> App:
         """
         return _install(root, program)
 
-    systemd = App(name="systemd", help="Run the daemon as a service.", help_format="plaintext")
     systemd.command(install)
-    for command in (serve, check, config, reload, upgrade, demo, report):
-        app.command(command)
-    app.command(systemd)
-    return app
+    return systemd
 
 
 # Each command imports what it needs when it runs, so that `--version` and mistakes are answered at once.
