@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from opusagent.call.errands import NOT_NOW
 from opusagent.call.playout import Batch
 from opusagent.call.policy import Doubt, Interrupt, Policy
 from opusagent.realtime.events import (
@@ -78,7 +79,8 @@ class NaiveService:
                 else:
                     self.end("cancelled")
             case ConversationItemCreate():
-                self.unanswered += 1
+                # What was not done because the caller spoke is answered with what they said.
+                self.unanswered += event.item.output != NOT_NOW
                 self.out.append(ConversationItemAdded(item=event.item))
             case InputAudioBufferCommit():
                 self._commit()

@@ -251,7 +251,7 @@ class Conversation(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["call-1", "call-2", "nobody"]))
     def stray_result(self, name: str) -> None:
         """A result that nobody waits for changes nothing: it has been told, or was never asked for."""
-        if name not in self.running:
+        if name == "nobody" or name in self.answered:
             assert all(not isinstance(each, TellModel) for each in self.session.on_tool_result(name, "", self.now))
 
     @rule()
@@ -312,8 +312,8 @@ class Conversation(RuleBasedStateMachine):
         responses = self.service.responses
         self.all_is_done(10)
         assert self.service.responses == responses, "the model talks to itself"
-        assert self.run.keys() <= self.answered.keys()
-        if not self.has_ended:
+        if not self.has_ended:  # what still runs then ends with the call
+            assert self.run.keys() <= self.answered.keys()
             assert not self.service.unanswered
             assert not self.is_deaf
             assert self.playout.is_quiet(self.now)
@@ -359,7 +359,7 @@ class Mischief(Conversation):
     def teardown(self) -> None:
         """Nobody can be sure of an answer; whatever was run is still answered once."""
         self.all_is_done(40)
-        assert self.run.keys() <= self.answered.keys()
+        assert self.has_ended or self.run.keys() <= self.answered.keys()
 
 
 @attrs.define
