@@ -49,5 +49,6 @@ def test_no_pin_says_where_to_download(name: str) -> None:
 
 
 def test_a_larger_set_changes_no_pin_of_a_smaller_one() -> None:
-    run, local, dev = (pinned(name).items() for name in SETS)
+    """The same versions; a larger set may need a package on more machines than a smaller one."""
+    run, local, dev = ({re.sub(r" ;[^\\]*", " ", pin) for pin in pinned(name).values()} for name in SETS)
     assert run <= local <= dev
