@@ -272,6 +272,8 @@ class AudioCodesDialect:
         raise RemoteProtocolError(fault, close_code=UNSUPPORTED_DATA)
 
     def _come_back(self, message: SessionResume) -> CallResumed:
+        # The formats that a resume may offer are not asked: the conversation has one, its recording and its model go
+        # on in it, and `session.accepted` repeats it. A platform that cannot take it any more ends the session.
         if self._standing is not Standing.UNKNOWN:
             raise RemoteProtocolError("session.resume: the session has already begun", close_code=POLICY_VIOLATION)
         return CallResumed(message.conversationId)

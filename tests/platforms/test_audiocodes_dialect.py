@@ -411,6 +411,12 @@ def test_a_resume_names_its_conversation() -> None:
     assert parse(AudioCodesDialect(), SessionResume(conversationId=ID)) == CallResumed(ID)
 
 
+def test_other_formats_in_a_resume_change_nothing() -> None:
+    """The conversation has its format, and goes on in it; a platform that cannot take it any more ends the session."""
+    resumed = AudioCodesDialect().parse(render(SessionResume(conversationId=ID, supportedMediaFormats=("raw/other",))))
+    assert resumed == CallResumed(ID)
+
+
 def test_a_resume_on_a_socket_that_has_a_call_is_refused() -> None:
     code, text = refusal(accepted(), SessionResume(conversationId=ID))
     assert (code, text) == (1008, "session.resume: the session has already begun")
