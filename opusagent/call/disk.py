@@ -26,13 +26,13 @@ MOST_TOGETHER: Final = 64
 class _Piece:
     work: Callable[[], None]
     task: trio.lowlevel.Task
-    failure: BaseException | None = None
+    failure: Exception | None = None
 
     def do(self) -> None:
         """On a thread. Whatever is raised is raised where the work was asked for."""
         try:
             self.work()
-        except BaseException as failure:  # noqa: BLE001 - it is handed over, not handled
+        except Exception as failure:  # noqa: BLE001 - it is handed over, not handled
             self.failure = failure
 
 
