@@ -275,7 +275,7 @@ def _by_its_rules(value: object, kind: object) -> object:
 
 def _strict_array(value: object, kind: object) -> tuple[object, ...]:
     if not isinstance(value, list):
-        raise WrongValue(f"must be an array, not {shown(value)}")
+        raise WrongValue("must be an array: put its values in square brackets")  # the value may be a secret
     member = get_args(kind)[0]
     members: list[object] = _CONVERTER.structure(value, list[object])
     return tuple(_member(each, member, place) for place, each in enumerate(members))

@@ -417,3 +417,9 @@ def test_the_control_socket_is_in_the_runtime_directory_unless_the_file_says_whe
     assert parse(PLATFORM + '[admin]\nsocket = "here.sock"\n', environ, source="x.toml").admin == Admin(
         Path("here.sock")
     )
+
+
+def test_a_secret_without_its_brackets_is_refused_and_not_told() -> None:
+    """The message stands in the journal."""
+    told = problems('[audiocodes]\ntokens = "the-token-itself"\n')
+    assert told == ("`tokens` must be an array: put its values in square brackets, at audiocodes.tokens",)
