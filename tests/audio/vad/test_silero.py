@@ -12,14 +12,15 @@ from opusagent.audio.pcm import samples_of
 from opusagent.audio.vad.detector import CHUNK_SAMPLES, Floats
 from opusagent.audio.vad.silero import SpeechNet
 from opusagent.audio.vad.weights import load_weights
-from opusagent.demo.speech import UTTERANCES, load
+from opusagent.demo.speech import load
 
 CLOSE = 1e-4
+SPOKEN = ("appointment", "opening_hours", "interruption", "goodbye")
 
 
 def spoken(name: str) -> Floats:
     """The streams of REFERENCE, as chunks."""
-    sound = np.repeat(samples_of(b"".join(mulaw_decode(load(words)) for words in UTTERANCES)), 2)
+    sound = np.repeat(samples_of(b"".join(mulaw_decode(load(words)) for words in SPOKEN)), 2)
     if name == "noisy":
         sound = sound + np.random.default_rng(16).integers(-1732, 1732, len(sound), np.int16, endpoint=True)
     whole = len(sound) // CHUNK_SAMPLES * CHUNK_SAMPLES
