@@ -7,7 +7,7 @@ a silence. For the echo both sides are laid on one time line, the model's voice 
 back is late by the way to the caller's ear and from there to us, and by nothing else.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -17,7 +17,7 @@ from opusagent.audio.quality.alerts import Concern, QualityAlert
 from opusagent.audio.quality.echo import EchoMeter, EchoPath
 from opusagent.audio.quality.metrics import QualitySummary, QualityThresholds
 from opusagent.audio.quality.monitor import LEAST_GAP, AudioQualityMonitor
-from opusagent.call.tape import TimeLine, Witness
+from opusagent.call.tape import SLACK, TimeLine, Witness
 from opusagent.units import Hz, LoopTime, Ms, Pcm16, ms_of_samples
 
 MEASURE_SECONDS: Final = 1.0
@@ -56,14 +56,13 @@ class LineMonitor:
         self._monitor: Final = AudioQualityMonitor(rate, thresholds, self._alert)
         self._meter: Final = EchoMeter(rate)
         self._line: Final = TimeLine(rate, opened)
-        self._heard: list[tuple[Pcm16, Ms | None]] = []
+        self._heard: list[tuple[Pcm16, Ms | None, LoopTime]] = []
         self._echo: EchoPath | None = None
         self._raised: dict[str, int] = {}
 
     def hear(self, pcm: Pcm16, at: Ms | None, now: LoopTime) -> None:
         """Collect the caller's audio."""
-        self._heard.append((pcm, at))
-        self._line.hear(pcm, at, now)
+        self._heard.append((pcm, at, now))
 
     def play(self, pcm: Pcm16, at: LoopTime) -> None:
         """Collect the model's audio, heard from `at` on."""
@@ -76,7 +75,8 @@ class LineMonitor:
     def measure(self, now: LoopTime) -> None:
         """Look at what has come since the last time."""
         heard, self._heard = self._heard, []
-        for pcm, at in runs(heard, self._rate):
+        for pcm, at, arrived in runs(heard, self._rate):
+            self._line.hear(pcm, at, arrived)
             self._monitor.analyze_audio_chunk(samples_of(pcm), at)
         caller, model = self._line.take(now)
         self._meter.push(samples_of(caller), samples_of(model))
@@ -95,28 +95,32 @@ class LineMonitor:
         self._on_alert(alert)
 
 
-def runs(pieces: list[tuple[Pcm16, Ms | None]], rate: Hz) -> Iterator[tuple[Pcm16, Ms | None]]:
-    """The pieces joined where their media time goes on without a gap, each with the time of its first sample.
+def runs(pieces: Sequence[tuple[Pcm16, Ms | None, LoopTime]], rate: Hz) -> Iterator[tuple[Pcm16, Ms | None, LoopTime]]:
+    """The pieces joined where their media time, or else the clock, goes on without a gap.
 
-    >>> frame = Pcm16(bytes(320))
-    >>> joined = runs([(frame, Ms(0)), (frame, Ms(20)), (frame, Ms(60)), (frame, None)], Hz(8000))
-    >>> [(len(pcm), at) for pcm, at in joined]
-    [(640, 0), (320, 60), (320, None)]
+    Each run has the media time of its first sample, and when its last would have arrived had it come as evenly as it
+    was said.
+
+    >>> frame, now = Pcm16(bytes(320)), LoopTime(1.0)
+    >>> joined = runs([(frame, Ms(0), now), (frame, Ms(20), now), (frame, Ms(60), now), (frame, None, now)], Hz(8000))
+    >>> [(len(pcm), at, round(then, 2)) for pcm, at, then in joined]
+    [(640, 0, 1.02), (320, 60, 1.0), (320, None, 1.0)]
     """
-    joined: list[Pcm16] = []
+    run: list[Pcm16] = []
     begun: Ms | None = None
     due: Ms | None = None
-    for pcm, at in pieces:
-        goes_on = at is due if at is None or due is None else abs(at - due) < LEAST_GAP
-        if joined and not goes_on:
-            yield Pcm16(b"".join(joined)), begun
-            joined = []
-        if not joined:
-            begun = at
-        joined.append(pcm)
-        due = None if at is None else Ms(at + ms_of_samples(len(pcm) // 2, rate))
-    if joined:
-        yield Pcm16(b"".join(joined)), begun
+    then = last = LoopTime(0.0)
+    for pcm, at, now in pieces:
+        long = ms_of_samples(len(pcm) // 2, rate)
+        late = now - last - long / 1000 > SLACK if at is None or due is None else abs(at - due) >= LEAST_GAP
+        if run and (late or (at is None) != (due is None)):
+            yield Pcm16(b"".join(run)), begun, then
+            run = []
+        begun, then = (begun, LoopTime(then + long / 1000)) if run else (at, now)
+        run.append(pcm)
+        due, last = (None if at is None else Ms(at + long)), now
+    if run:
+        yield Pcm16(b"".join(run)), begun, then
 
 
 @attrs.frozen

@@ -25,10 +25,10 @@ from opusagent.audio.wav import HEADER_BYTES, header
 from opusagent.call.tape import BlankTape, CallTape, Tape, TapeKind
 from opusagent.units import CallId, Hz, LoopTime
 
-INTERVAL: Final = 0.25
+INTERVAL: Final = 0.3
 """Seconds between two appends."""
 
-GRID: Final = 0.05
+GRID: Final = 0.15
 """Seconds of the loop's clock on whose multiples all calls append: many together, and not all at once."""
 
 FINISH_SECONDS: Final = 2.0

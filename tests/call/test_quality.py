@@ -86,10 +86,18 @@ def test_a_gap_in_media_time_is_a_gap_and_not_a_silence() -> None:
 def test_runs_join_what_goes_on_and_nothing_else() -> None:
     """Rounded media time goes on; a jump, either way, and audio without a time beside audio with one do not."""
     times = [0, 21, 39, 200, 220, 100, None, None, 120]
-    pieces = [(FRAME, None if each is None else Ms(each)) for each in times]
-    joined = [(len(pcm) // 320, at) for pcm, at in runs(pieces, HZ_8K)]
+    pieces = [(FRAME, None if each is None else Ms(each), OPENED) for each in times]
+    joined = [(len(pcm) // 320, at) for pcm, at, _ in runs(pieces, HZ_8K)]
     assert joined == [(3, 0), (2, 200), (1, 100), (2, None), (1, 120)]
     assert list(runs([], HZ_8K)) == []
+
+
+def test_without_media_time_the_clock_tells_what_goes_on() -> None:
+    """Uneven arrival goes on, a pause does not; a run is dated as if it had come as evenly as it was said."""
+    arrivals = [0.02, 0.045, 0.06, 0.061, 0.3, 0.32]
+    pieces = [(FRAME, None, LoopTime(OPENED + each)) for each in arrivals]
+    joined = [(len(pcm) // 320, round(then - OPENED, 3)) for pcm, _, then in runs(pieces, HZ_8K)]
+    assert joined == [(4, 0.08), (2, 0.32)]
 
 
 def test_everyone_hears_the_same() -> None:

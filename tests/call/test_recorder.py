@@ -83,7 +83,7 @@ def test_the_file_is_a_whole_recording_after_every_append(tmp_path: Path) -> Non
 
     play(conversation, directory=tmp_path, disk=watching)
     assert lengths == sorted(lengths)
-    assert len(set(lengths)) >= 3 / 0.25
+    assert len(set(lengths)) >= 3 / INTERVAL - 1
 
 
 def test_a_recording_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_failing_disk_is_told_and_hurts_nobody(tmp_path: Path, healthy: int, c
     assert report.recording_fault == trouble
     assert same_call(report, unrecorded())
     if healthy:
-        assert len(recorded(tmp_path)[0]) <= 2 * 8000 * 0.25 * healthy
+        assert len(recorded(tmp_path)[0]) <= 2 * 8000 * INTERVAL * healthy
 
 
 def test_a_recording_that_cannot_be_synchronised_is_told(tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ class EchoMeter:
         echoed, sent = _explained(self._heard, self._played, lag)
         self._echoed = self._echoed * _KEPT + echoed
         self._sent = self._sent * _KEPT + sent
+        if not self._sent:  # silence was played at that lag: what is heard is an echo of nothing
+            return None
         loss = 10 * float(np.log10(self._sent / max(self._echoed, 1e-30)))
         return EchoPath(Ms(round(lag * 1000 / _RATE)), round(loss, 1)) if loss <= MOST_RETURN_LOSS_DB else None
 

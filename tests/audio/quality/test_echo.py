@@ -53,6 +53,13 @@ def test_without_anything_played_there_is_none() -> None:
     assert measured(words(), words() * 0) is None
 
 
+def test_of_silence_there_is_no_echo() -> None:
+    """What was played ends before the lag at which something seems to come back: no loss is infinite."""
+    burst = np.zeros(SECONDS * HZ_8K)
+    burst[: HZ_8K // 2] = sounds.white(0.5) * 0.1
+    assert measured(words(), burst) is None
+
+
 def test_constants_on_both_sides_are_no_echo() -> None:
     noise = sounds.white(SECONDS) * 0.01
     assert measured(noise + 0.1, noise[::-1] + 0.2) is None
