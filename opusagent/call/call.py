@@ -209,23 +209,31 @@ async def steer_model(model: MessageSocket, control: trio.MemoryReceiveChannel[C
 
 
 async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
-    """Close both sockets, the model's first: it is the one that costs money."""
+    """Close both sockets, the model's first: it is the one that costs money.
+
+    Where the platform has to be asked to end the call, it is asked while the caller's socket is open: behind a socket
+    that we close, it goes on with whatever comes next. A platform that does not answer holds the socket only for a
+    third of the time there is, and is still waited for when the socket is closed.
+    """
     end = call.ending.end_of_call or End(EndReason.FAULT, close_code=INTERNAL_ERROR)
     if seat.socket is not None:
         await seat.socket.close()
-    caller = call.caller.seat.line.socket
+    caller, asked = call.caller.seat.line.socket, trio.Event()
     async with trio.open_nursery() as goodbyes:
         if end.reason in OUR_WISH:
-            goodbyes.start_soon(_end_at_platform, call, limits)
-        with trio.move_on_after(limits.goodbye_seconds / 2):
+            goodbyes.start_soon(_end_at_platform, call, limits, asked)
+            with trio.move_on_after(limits.goodbye_seconds / 3):
+                await asked.wait()
+        with trio.move_on_after(limits.goodbye_seconds / 3):
             await _part(caller, call.caller.dialect, end)
         await caller.close(end.close_code, end.reason.value)
 
 
-async def _end_at_platform(call: Call, limits: Limits) -> None:
-    """Have the platform end the call, beside the closing of the sockets."""
+async def _end_at_platform(call: Call, limits: Limits, asked: trio.Event) -> None:
+    """Have the platform end the call, and say when that has been tried."""
     with trio.move_on_after(limits.goodbye_seconds * 0.9) as patience:
         await call.hands.hang_up()
+    asked.set()
     if patience.cancelled_caught:
         log.warning("the platform did not confirm that it hung up: the call may go on there", call=call.call_id)
 

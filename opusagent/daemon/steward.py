@@ -4,6 +4,7 @@ One thing at a time changes what the daemon is: reloads and upgrades wait for ea
 end has. Orders only note what is wanted; `run` is the one task that acts on it.
 """
 
+import contextlib
 import math
 import os
 import signal
@@ -182,6 +183,8 @@ class Steward:
             except UpgradeFailed as failed:
                 return self._refuse("upgrade", str(failed).splitlines())
             self._hand_over(successor)
+            with trio.CancelScope(shield=True), contextlib.suppress(UpgradeFailed):
+                await successor.lead()  # one that has ended by now has its end told by the service manager
             return Verdict(generation=self._generation.number)
 
     async def _follow_file(self) -> Verdict:
@@ -219,7 +222,7 @@ class Steward:
         return Verdict(generation=self._generation.number, problems=tuple(problems))
 
     def _hand_over(self, successor: Successor) -> None:
-        """From here on the successor, which accepts already, is the daemon. What this process accepted stays its own.
+        """From here on the successor is the daemon. What this process accepted stays its own.
 
         It is kept: with the channel to it open, it knows that we are there.
         """

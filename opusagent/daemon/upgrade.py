@@ -3,8 +3,11 @@
 The old process starts the program that is installed now, with the listening sockets open and a channel to itself:
 
     new   reads its configuration, prepares everything, and says `ready`. It does not accept yet.
-    old   tells the service manager who is the main process, stops accepting, and says `go`.
-    new   accepts. What came in between waited in the sockets' backlog.
+    old   says `go`. If the new process has ended meanwhile, nothing has happened.
+    old   tells the service manager who is the main process, stops accepting, and says `lead`.
+    new   accepts, and tells the service manager that it is ready, which listens to the main process alone.
+
+What came in between waited in the sockets' backlog.
 
 The old process drains and keeps its end of the channel open as long as it lives, so that the new one knows when it is
 gone. A new process that cannot start says why instead of `ready`, or ends; then nothing has happened.
@@ -37,6 +40,7 @@ START_SECONDS: Final = 30.0
 
 READY: Final = b"ready\n"
 GO: Final = b"go\n"
+LEAD: Final = b"lead\n"
 _UCRED_BYTES: Final = 12
 """pid, uid and gid, each of 32 bits, in this order (unix(7))."""
 
@@ -90,11 +94,23 @@ class Predecessor:
         self._channel.close()
 
     async def take_over(self) -> None:
-        """Say that we are ready, and wait until we may accept. Raises `PeerGone` if the old process has ended."""
+        """Say that we are ready, and wait until we are the main process.
+
+        A process that ends behind its `go` leaves us in its place.
+
+        Raises:
+            PeerGone: the old process has ended before it let us go.
+        """
         self._channel.settimeout(0)
         await trio.lowlevel.wait_writable(self._channel)
         self._channel.sendall(READY)
-        if await self._read() != GO:
+        said = b""
+        while said != GO + LEAD:
+            more = await self._read()
+            if not more:
+                break
+            said += more
+        if not said.startswith(GO):
             raise PeerGone("the process that was to be taken over from has ended")
 
     async def wait_gone(self) -> None:
@@ -126,11 +142,18 @@ class Successor:
     _channel: trio.SocketStream
 
     async def go(self) -> None:
-        """Let it accept. Raises `UpgradeFailed` if it has ended since it said that it was ready."""
+        """Let it go on. Raises `UpgradeFailed` if it has ended since it said that it was ready."""
+        await self._say(GO)
+
+    async def lead(self) -> None:
+        """It is the main process now. Raises `UpgradeFailed` if it has ended since it was let go."""
+        await self._say(LEAD)
+
+    async def _say(self, word: bytes) -> None:
         try:
-            await self._channel.send_all(GO)
+            await self._channel.send_all(word)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as gone:
-            raise UpgradeFailed("the new process ended before it was let go: see what it logged") from gone
+            raise UpgradeFailed("the new process ended before it could take over: see what it logged") from gone
 
     async def part(self) -> None:
         """Let it know that we have done."""

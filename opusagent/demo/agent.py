@@ -122,7 +122,6 @@ async def hold_call(scene: Scene, stage: Stage) -> Sequence[str]:
     audience, twilio, faults = stage.audience, stage.twilio, list[str]()
     audience.expect_call()
     twilio.asked.clear()
-    twilio.was_asked = trio.Event()
     prompter = Prompter(scene.script, audience.say)
     observer = Observer(audience.on_start, audience.on_moment, audience.on_report)
     async with trio.open_nursery() as house:
@@ -135,7 +134,6 @@ async def hold_call(scene: Scene, stage: Stage) -> Sequence[str]:
                 faults += await _play(scene.acts, visit.caller, audience)
                 await visit.caller.until_ended()
             await audience.over.wait()
-            await twilio.was_asked.wait()  # beside the closing of the sockets, and perhaps after it
         house.cancel_scope.cancel()
     _show(audience)
     return [*faults, *_missing(scene, prompter.given, twilio.asked, audience.report)]

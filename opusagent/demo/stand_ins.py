@@ -45,7 +45,6 @@ class TwilioApi:
     identity: Identity = attrs.field(factory=Identity)
     caller: AnyCaller | None = None
     asked: list[str] = attrs.field(factory=list[str], init=False)
-    was_asked: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     async def answer(self, request: Request) -> Response | Upgrade:
         await trio.lowlevel.checkpoint()
@@ -54,7 +53,6 @@ class TwilioApi:
             return Response(404, b'{"code":20404,"message":"not found"}', JSON)
         wish = ", ".join(f"{name}={value}" for name, value in request.form.items())
         self.asked.append(wish)
-        self.was_asked.set()
         self.say(f"Twilio is asked: {' '.join(wish.split())}")
         self.ends.start_soon(self.caller.hang_up)
         return Response(200, b"{}", JSON)

@@ -19,7 +19,15 @@ from opusagent.testing.audiocodes_caller import Conversation
 from opusagent.testing.play import Stage, Theatre, play
 from opusagent.testing.play_audiocodes import AudioCodesStage, play_audiocodes
 from opusagent.units import Ms
-from tests.calls.acts import SECOND, call_more_tools, call_tools, function_call, profile, twilio_without_marks
+from tests.calls.acts import (
+    SECOND,
+    ScriptedHands,
+    call_more_tools,
+    call_tools,
+    function_call,
+    profile,
+    twilio_without_marks,
+)
 
 BYE = function_call("call-1", "end_call")
 POLICY = Policy(goodbye_seconds=15.0)
@@ -200,3 +208,34 @@ def test_a_call_that_has_cost_enough_is_wound_down_with_words(budget: Budget) ->
 
     report = play(script, profile=profile(Policy(budget=budget, winding_down="The money is spent.")))
     assert (report.end, report.end_detail) == (EndReason.AGENT_DONE, "")
+
+
+def test_the_platform_is_asked_to_end_the_call_while_the_socket_is_open() -> None:
+    """Behind a socket that we close first, Twilio would go on with the TwiML that follows."""
+    open_when_asked: list[bool] = []
+    hands = ScriptedHands()
+
+    async def script(stage: Stage) -> None:
+        async def end_at_platform() -> None:
+            await trio.sleep(0.2)
+            open_when_asked.append(stage.caller.ended is None)
+
+        hands.end_at_platform = end_at_platform
+        await say_goodbye_and_hang_up(stage, 1)
+        await stage.caller.until_ended()
+
+    assert play(script, profile=profile(POLICY, hands)).end is EndReason.AGENT_DONE
+    assert open_when_asked == [True]
+
+
+def test_a_platform_that_never_answers_does_not_hold_the_callers_socket() -> None:
+    """The caller does not sit in silence for as long as the request may take."""
+    hands = ScriptedHands(end_at_platform=trio.sleep_forever)
+
+    async def script(stage: Stage) -> None:
+        await say_goodbye_and_hang_up(stage, 1)
+        ended = await stage.caller.until_ended()
+        assert ended.code == 1000
+        assert trio.current_time() < 1.0 + 2.5
+
+    assert play(script, profile=profile(POLICY, hands)).end is EndReason.AGENT_DONE

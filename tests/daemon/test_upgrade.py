@@ -46,8 +46,9 @@ async def test_a_program_that_ends_or_is_not_there_has_failed() -> None:
     assert [await failure(["/bin/false"]), await failure(["/nowhere/opusagent"])] == [ended, ended]
 
 
-async def test_the_new_process_accepts_where_the_old_one_did_and_knows_when_that_is_gone() -> None:
-    """It is no child of ours, and it waits for `go`."""
+@pytest.mark.parametrize("leads", [True, False], ids=["told to lead", "left alone"])
+async def test_the_new_process_accepts_where_the_old_one_did_as_soon_as_it_leads(*, leads: bool) -> None:
+    """It is no child of ours. Before it leads, a service manager would not listen to it; without us it leads."""
     answer = """
 async def main():
     await old.take_over()
@@ -61,8 +62,13 @@ trio.run(main)
         )
         await successor.go()
         async with await trio.open_tcp_stream(*door.getsockname()) as caller:
+            with trio.move_on_after(0.3) as quiet:
+                await caller.receive_some()
+            if leads:
+                await successor.lead()
+            await successor.part()
             said = await caller.receive_some()
-        await successor.part()
+    assert quiet.cancelled_caught
     assert said == b"%d not %d" % (successor.pid, os.getpid())
 
 
@@ -90,6 +96,6 @@ async def test_a_successor_that_dies_before_it_is_let_go_is_told() -> None:
     ours, theirs = socket.socketpair()
     successor = Successor(0, trio.SocketStream(trio.socket.from_stdlib_socket(ours)))
     theirs.close()
-    with pytest.raises(UpgradeFailed, match="before it was let go"):
+    with pytest.raises(UpgradeFailed, match="before it could take over"):
         await successor.go()
     await successor.part()
