@@ -13,7 +13,8 @@ BENCH ?= audio
 BIN := $(VENV)/bin
 PROBE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-PYTEST := $(BIN)/python -m pytest --doctest-modules tests property_tests opusagent
+# Four at a time, also on two cores: many tests only wait, for a call that takes as long as calls take.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal --doctest-modules tests property_tests opusagent
 UV_PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate --no-header --quiet
 
