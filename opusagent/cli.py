@@ -2,13 +2,14 @@
 
 0: it went well. 1: it ran and did not succeed. 2: the arguments or the configuration are wrong. 3: the address that
 the daemon should listen at cannot be had. 4: the daemon was drained, and calls were still there when the time was over.
+5: the daemon cannot be asked: it does not run, or its control socket is another user's.
 """
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import cyclopts
 import trio
@@ -17,10 +18,14 @@ from cyclopts import App, Parameter
 from opusagent import __version__
 from opusagent.errors import CannotBind, ConfigError, PeerRefused
 
+if TYPE_CHECKING:
+    from opusagent.daemon.console import Console
+
 OK: Final = 0
 FAILED: Final = 1
 WRONG_CONFIGURATION: Final = 2
 NO_ADDRESS: Final = 3
+NOBODY_THERE: Final = 5
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -51,6 +56,7 @@ def _app(environ: Mapping[str, str]) -> App:
     )
     _add_daemon(app, environ)
     _add_orders(app, environ)
+    _add_questions(app, environ)
     _add_calls(app, environ)
     app.command(_systemd())
     return app
@@ -117,6 +123,60 @@ def _add_orders(app: App, environ: Mapping[str, str]) -> None:
         return _order("upgrade", socket, environ)
 
     for command in (reload, upgrade):
+        app.command(command)
+
+
+def _add_questions(app: App, environ: Mapping[str, str]) -> None:
+    """What a running daemon is asked, and the calls that it is asked about."""
+
+    def status(*, socket: Path | None = None, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+        """Say how a running daemon is.
+
+        Parameters
+        ----------
+        socket
+            The daemon's control socket; the one of the service if it is not given.
+        json
+            As JSON.
+        """
+        return _asked(lambda console: console.status(), socket, environ, json=json)
+
+    def calls(
+        call: str | None = None,
+        *,
+        socket: Path | None = None,
+        json: Annotated[bool, Parameter(negative=())] = False,
+    ) -> int:
+        """List the calls that go on, or show one of them.
+
+        Parameters
+        ----------
+        call
+            The id of one call, as the list has it.
+        socket
+            The daemon's control socket; the one of the service if it is not given.
+        json
+            As JSON.
+        """
+        if call is None:
+            return _asked(lambda console: console.calls(), socket, environ, json=json)
+        return _asked(lambda console: console.call(call), socket, environ, json=json)
+
+    def hangup(call: str, *, socket: Path | None = None, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+        """End one call that goes on, in order: with its goodbye, its recording and its report.
+
+        Parameters
+        ----------
+        call
+            The call's id, as `opusagent calls` lists it.
+        socket
+            The daemon's control socket; the one of the service if it is not given.
+        json
+            As JSON.
+        """
+        return _asked(lambda console: console.hang_up(call), socket, environ, json=json)
+
+    for command in (status, calls, hangup):
         app.command(command)
 
 
@@ -233,14 +293,31 @@ def _order(order: str, socket: Path | None, environ: Mapping[str, str]) -> int:
     try:
         verdict = read_verdict(*ask(socket or socket_path(environ), "POST", f"/{order}"))
     except PeerRefused as refused:
-        _say(str(refused))
-        return FAILED
+        return _refused(refused)
     if not verdict.is_done:
         _say(f"{order} refused, nothing has changed:", *verdict.problems)
         return FAILED
     changed = f", changed: {', '.join(verdict.changed)}" if verdict.changed else ""
     sys.stdout.write(f"{order}: done, generation {verdict.generation}{changed}\n")
     return OK
+
+
+def _asked(question: "Callable[[Console], str]", socket: Path | None, environ: Mapping[str, str], *, json: bool) -> int:
+    """Ask a running daemon, and show what it answers."""
+    from opusagent.daemon.console import Console
+    from opusagent.daemon.control_socket import socket_path
+
+    try:
+        sys.stdout.write(question(Console(socket or socket_path(environ), json)))
+    except PeerRefused as refused:
+        return _refused(refused)
+    return OK
+
+
+def _refused(refused: PeerRefused) -> int:
+    """Say why a daemon did not do what it was asked: it refused, or it could not be asked."""
+    _say(str(refused))
+    return NOBODY_THERE if refused.status is None else FAILED
 
 
 def _install(root: Path, program: str | None) -> int:

@@ -1,26 +1,17 @@
-"""What may be done to one call from outside of it while it goes on, and how full it is."""
+"""What may be done to one call from outside of it while it goes on, and how it goes."""
 
 from typing import Protocol
 
 import attrs
 
-from opusagent.units import Ms
-
-
-@attrs.frozen
-class Backlog:
-    """What waits in a call's buffers: the caller's frames for the model, the model's audio for the caller's ear."""
-
-    uplink_frames: int = 0
-    playout: Ms = Ms(0)
-    control_messages: int = 0
+from opusagent.call.progress import Progress
 
 
 class Recorded(Protocol):
     """What is being recorded."""
 
-    def backlog(self) -> Backlog:
-        """What waits in its buffers."""
+    def progress(self) -> Progress:
+        """What it has come to so far."""
         ...
 
     def pause_recording(self) -> None:
@@ -55,6 +46,6 @@ class RecordingSwitch:
         if self._call is not None:
             self._call.resume_recording()
 
-    def backlog(self) -> Backlog:
-        """What waits in the call's buffers now."""
-        return Backlog() if self._call is None else self._call.backlog()
+    def progress(self) -> Progress:
+        """What the call has come to so far."""
+        return Progress() if self._call is None else self._call.progress()

@@ -54,13 +54,13 @@ from opusagent.call.moments import (
 from opusagent.call.playout import Batch, Playout
 from opusagent.call.policy import Policy
 from opusagent.call.private import Story, without_private
+from opusagent.call.progress import Backlog, Progress, audio_account
 from opusagent.call.quality import LineMonitor, Witnesses, alert_in_words
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.recorder import Recorder, Recording
-from opusagent.call.report import AudioAccount, CallReport, Peaks
+from opusagent.call.report import CallReport, Peaks
 from opusagent.call.seat import DialModel
 from opusagent.call.session import Session
-from opusagent.call.switch import Backlog
 from opusagent.call.transcript import Transcript
 from opusagent.call.turns import TurnLog
 from opusagent.call.uplink import Uplink
@@ -207,10 +207,23 @@ class Call:
         self._perform(self.session.on_time(LoopTime(trio.current_time())))
         self.downlink.ring()
 
-    def backlog(self) -> Backlog:
-        """What waits in the buffers now."""
-        held = self.playout.leg.ms_of(self.playout.ledger(LoopTime(trio.current_time())).held)
-        return Backlog(self.uplink.waiting_frames, held, self.control.statistics().current_buffer_used)
+    def progress(self) -> Progress:
+        """What the call has come to so far, and what waits in its buffers."""
+        audio = audio_account(self.uplink, self.playout, self._media, LoopTime(trio.current_time()))
+        counts, control = self.session.statistics(), self.control.statistics().current_buffer_used
+        return Progress(
+            is_ready=self.ready.is_set(),
+            turns=counts.turns,
+            barge_ins=counts.barge_ins,
+            responses=counts.responses,
+            tool_calls=counts.tool_calls,
+            tokens=counts.tokens.total,
+            dollars=round(counts.tokens.cost(self._prices), 6),
+            model_errors=counts.model_errors,
+            line_gaps=len(self._gaps),
+            audio=audio,
+            backlog=Backlog(self.uplink.waiting_frames, audio.model_held, control),
+        )
 
     def pause_recording(self) -> None:
         """Record nothing until told otherwise: silence on the tape, and no words in the transcript and the report."""
@@ -340,7 +353,7 @@ class Call:
             self.monitor.measure(now)
         end = self.ending.end_of_call or End(EndReason.FAULT, "cancelled from outside")
         counts = self.session.statistics()
-        audio, words = self._audio(now), self.transcript()
+        audio, words = audio_account(self.uplink, self.playout, self._media, now), self.transcript()
         who = self.caller.started
         return CallReport(
             call_id=self.call_id,
@@ -385,19 +398,3 @@ class Call:
         """When the caller said what the model's service calls `media`, in seconds of the call."""
         at = self.uplink.model_time.call_time(media)
         return None if at is None else at - self.began
-
-    def _audio(self, now: LoopTime) -> AudioAccount:
-        ledger = self.playout.ledger(now)
-        leg = self.playout.leg.ms_of
-        discarded, held, pushed = leg(ledger.discarded), leg(ledger.held), leg(ledger.pushed)
-        return AudioAccount(
-            caller_received=leg(self.uplink.received_bytes),
-            caller_dropped=leg(self.uplink.dropped_bytes),
-            model_appended=self._media.ms_of(self.uplink.appended_bytes),
-            model_pushed=pushed,
-            model_heard=Ms(pushed - discarded - held),
-            model_discarded=discarded,
-            model_held=held,
-            model_overflowed=leg(ledger.overflowed),
-            largest_chunk=self.uplink.largest_chunk,
-        )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from opusagent.daemon.config_admin import AdminTable, read_admin
 from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
 from opusagent.daemon.config_errors import TableReader, read_document
 from opusagent.daemon.config_tables import (
@@ -84,9 +85,6 @@ OPENAI_URL: Final = "wss://api.openai.com/v1/realtime"
 KEY_CREDENTIAL: Final = "openai_api_key"
 TOKENS_CREDENTIAL: Final = "audiocodes_tokens"
 
-CONTROL_SOCKET: Final = "control.sock"
-"""In the unit's RuntimeDirectory=, unless the file says where."""
-
 
 @attrs.frozen
 class _AudioCodesTable:
@@ -119,7 +117,7 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "agent": Agent,
     "recording": Recording,
     "limits": Limits,
-    "admin": Admin,
+    "admin": AdminTable,
     "audio": Audio,
     "vad": Vad,
     "quality": Quality,
@@ -197,7 +195,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     agent = reader.read("agent", Agent)
     recording = reader.read_if_there("recording", Recording)
     limits = reader.read("limits", Limits)
-    admin = _admin(reader, environ)
+    admin = read_admin(reader, environ, lambda name: _credential(name, tokens_in, environ, reader.problems), server)
     audio = reader.read("audio", Audio)
     vad, quality, alerts = reader.read("vad", Vad), reader.read("quality", Quality), reader.read("alerts", Alerts)
     tools = ToolReader(reader).read()
@@ -266,13 +264,6 @@ def credential_file(name: str, environ: Mapping[str, str]) -> Path | None:
     directory = environ.get("CREDENTIALS_DIRECTORY")
     file = Path(directory or "", name)
     return file if directory and file.exists() else None
-
-
-def _admin(reader: TableReader, environ: Mapping[str, str]) -> Admin:
-    """The control socket: the file's, or one in the directory that the service manager has made for us."""
-    admin = reader.read("admin", Admin)
-    runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    return Admin(admin.socket or (Path(runtime, CONTROL_SOCKET) if runtime else None))
 
 
 def _chunk_problems(audio: Audio, reader: TableReader) -> list[str]:

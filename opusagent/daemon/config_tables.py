@@ -189,9 +189,11 @@ class Limits:
 
 @attrs.frozen
 class Admin:
-    """`[admin]`: the Unix socket on which a running daemon is asked and told things."""
+    """`[admin]`: where a running daemon is asked and told things: a Unix socket, and a port for whoever has a token."""
 
     socket: Path | None = None
+    listen: Listen | None = None
+    tokens: tuple[Secret, ...] = ()
 
 
 @attrs.frozen

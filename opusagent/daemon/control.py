@@ -9,6 +9,7 @@ from typing import Protocol
 
 import attrs
 
+from opusagent.call.progress import Progress
 from opusagent.daemon.life import Phase
 from opusagent.units import CallId
 
@@ -46,6 +47,15 @@ class CallOnLine:
 
 
 @attrs.frozen(kw_only=True)
+class CallDetail:
+    """A call that goes on, with what it has come to so far. `stream_id` is the platform's name for its stream."""
+
+    call: CallOnLine
+    stream_id: str
+    progress: Progress
+
+
+@attrs.frozen(kw_only=True)
 class Status:
     """How the daemon is now. `connections` counts calls from before their first word until they are filed."""
 
@@ -69,6 +79,10 @@ class Control(Protocol):
 
     def calls(self) -> Sequence[CallOnLine]:
         """The calls that there are, the oldest first."""
+        ...
+
+    def call(self, call_id: CallId) -> CallDetail | None:
+        """One call; None if there is none of that name."""
         ...
 
     def hang_up(self, call_id: CallId) -> bool:

@@ -6,22 +6,27 @@
     POST /upgrade            the same
     POST /drain              202; `?seconds=N` for another time than the configuration's
     GET  /calls              the calls that there are
+    GET  /calls/ID           one of them, with what it has come to so far; or 404
     POST /calls/ID/hangup    202, or 404
 
-Bodies are JSON, of the classes in `control`.
+Bodies are JSON, of the classes in `control`; what is wrong is said as `error`.
 """
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import msgspec
+import structlog
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from opusagent.daemon.control import Control, Verdict
 from opusagent.net.http import Request, Response, Upgrade
 from opusagent.units import CallId
+
+log: FilteringBoundLogger = structlog.get_logger()
 
 Answer = Callable[[Request], Awaitable[Response]]
 Routes = Mapping[tuple[str, str], Answer]
@@ -40,6 +45,7 @@ class ControlSite:
             ("POST", "/upgrade"): self._upgrade,
             ("POST", "/drain"): self._drain,
             ("GET", "/calls"): self._calls,
+            ("GET", "/calls/{}"): self._call,
             ("POST", "/calls/{}/hangup"): self._hang_up,
             **(further or {}),
         }
@@ -89,15 +95,32 @@ class ControlSite:
         await trio.lowlevel.checkpoint()
         return as_json(self._control.calls())
 
+    async def _call(self, request: Request) -> Response:
+        await trio.lowlevel.checkpoint()
+        call_id = _call_in(request)
+        detail = self._control.call(call_id)
+        return _no_call(call_id) if detail is None else as_json(detail)
+
     async def _hang_up(self, request: Request) -> Response:
         await trio.lowlevel.checkpoint()
-        call_id = CallId(request.path.split("/")[2])
-        return as_json({"call": call_id}, 202) if self._control.hang_up(call_id) else as_json({"error": "no call"}, 404)
+        call_id = _call_in(request)
+        if not self._control.hang_up(call_id):
+            return _no_call(call_id)
+        log.info("an operator ends a call", call=call_id)
+        return as_json({"call": call_id}, 202)
 
 
 def as_json(body: object, status: int = 200) -> Response:
     """`body` as JSON on a line of its own."""
     return Response(status, msgspec.json.encode(body) + b"\n", "application/json")
+
+
+def _call_in(request: Request) -> CallId:
+    return CallId(unquote(request.path.split("/")[2]))
+
+
+def _no_call(call_id: CallId) -> Response:
+    return as_json({"error": f"there is no call {call_id!r}: it is over, or never was"}, 404)
 
 
 def _judged(verdict: Verdict) -> Response:

@@ -99,7 +99,9 @@ def ask(path: Path, method: str, target: str) -> tuple[int, bytes]:
         answer = connection.getresponse()
         return answer.status, answer.read()
     except FileNotFoundError:
-        why = "no daemon has its control socket there (see [admin] socket, or name another with --socket)"
+        why = "no daemon has its control socket there: is it running? (see [admin] socket, or name one with --socket)"
+    except ConnectionRefusedError:
+        why = "nobody listens there any more: the daemon does not run"
     except PermissionError:
         why = "the socket belongs to another user: ask as root, or as the daemon's user"
     except (OSError, http.client.HTTPException) as error:

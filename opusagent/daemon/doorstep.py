@@ -68,7 +68,7 @@ async def open_doorstep(server: Server, inherited: Sequence[InheritedSocket]) ->
     """
     if inherited:
         await trio.lowlevel.checkpoint()
-        return Doorstep(tuple(map(_adopted, inherited)))
+        return Doorstep(tuple(map(adopted, inherited)))
     listen = server.listen
     if server.reuse_port:
         return Doorstep(await _shared(listen.host, listen.port))
@@ -76,7 +76,8 @@ async def open_doorstep(server: Server, inherited: Sequence[InheritedSocket]) ->
     return Doorstep(tuple(each for each in opened if isinstance(each, trio.SocketListener)))
 
 
-def _adopted(inherited: InheritedSocket) -> trio.SocketListener:
+def adopted(inherited: InheritedSocket) -> trio.SocketListener:
+    """A socket that is there already, as what accepts from it."""
     return trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=inherited.fd)))
 
 

@@ -32,7 +32,7 @@ from opusagent.units import Hz, Ms
 Backend = Callable[[Config], Awaitable[str]]
 """Says where the model of a configuration is dialled; starts the embedded one if it is wanted and not there yet."""
 
-FIXED: Final = ("server.listen", "server.reuse_port", "admin.socket")
+FIXED: Final = ("server.listen", "server.reuse_port", "admin.socket", "admin.listen")
 """What is opened once, when the daemon starts."""
 
 
@@ -227,6 +227,8 @@ def _in_force(config: Config, key: str) -> str:
             return shown(config.server.listen.address)
         case "server.reuse_port":
             return shown(config.server.reuse_port)
+        case "admin.listen":
+            return "not set" if config.admin.listen is None else shown(config.admin.listen.address)
         case _:
             return "not set" if config.admin.socket is None else shown(str(config.admin.socket))
 

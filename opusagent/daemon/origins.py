@@ -8,6 +8,7 @@ from typing import Final, TypeGuard
 import attrs
 
 from opusagent.daemon.config import KEY_CREDENTIAL, TOKENS_CREDENTIAL, Listen, Secret, load
+from opusagent.daemon.config_admin import ADMIN_CREDENTIAL
 from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
 from opusagent.daemon.config_errors import read_document
 from opusagent.daemon.config_tables import Config
@@ -69,6 +70,8 @@ def _origin(table: str, entry: _Entry, written: object, environ: Mapping[str, st
             return f"credential, {KEY_CREDENTIAL}"
         case "audiocodes.tokens":
             return f"credential, {TOKENS_CREDENTIAL}"
+        case "admin.tokens":
+            return f"credential, {ADMIN_CREDENTIAL}"
         case "admin.socket":
             return "environment, RUNTIME_DIRECTORY"
         case _:

@@ -14,7 +14,7 @@ from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
 from opusagent.call.seat import CallerSeat
 from opusagent.call.switch import RecordingSwitch
-from opusagent.daemon.control import CallOnLine
+from opusagent.daemon.control import CallDetail, CallOnLine
 from opusagent.daemon.life import STUCK_SECONDS
 from opusagent.platforms.dialect import CallStarted
 from opusagent.units import CallId, LoopTime
@@ -49,6 +49,10 @@ class Conversation:
             ending=self.ending.end_of_call is not None,
         )
 
+    def detail(self, now: LoopTime) -> CallDetail:
+        """All that an operator can see of it."""
+        return CallDetail(call=self.seen(now), stream_id=self.who.stream_id, progress=self.switch.progress())
+
 
 class Roster:
     """Who is on the line. `news` is rung when a call has gone; one task waits for it."""
@@ -75,6 +79,10 @@ class Roster:
         """The calls, the oldest first."""
         return tuple(self._calls.values())
 
+    def conversation(self, call_id: CallId) -> Conversation | None:
+        """The call of that name, if there is one."""
+        return self._calls.get(call_id)
+
     def close_door(self) -> None:
         """New calls are refused from now on. Those that have been let in go on, and may be resumed."""
         self.is_closing = True
@@ -87,7 +95,7 @@ class Roster:
 
     def hang_up(self, call_id: CallId) -> bool:
         """End one call; False if there is none of that name."""
-        call = self._calls.get(call_id)
+        call = self.conversation(call_id)
         if call is None:
             return False
         call.ending.end(EndReason.OPERATOR)

@@ -15,6 +15,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from opusagent.call.disk import SharedDisk
+from opusagent.daemon.admin_door import ADMIN, TokenSite, open_admin
 from opusagent.daemon.config import Config, load
 from opusagent.daemon.control_site import ControlSite
 from opusagent.daemon.control_socket import ANSWER_SECONDS, ControlSocket, open_control
@@ -85,7 +86,7 @@ async def run_daemon(
         steward.drain(0)
 
 
-def announce(generation: Generation, doorstep: Doorstep) -> None:
+def announce(generation: Generation, doorstep: Doorstep, admin: Doorstep | None = None) -> None:
     """One line of the log: we are ready, and where."""
     config = generation.config
     log.info(
@@ -96,6 +97,7 @@ def announce(generation: Generation, doorstep: Doorstep) -> None:
         model=config.realtime.model,
         backend=generation.model_url,
         pid=os.getpid(),
+        **({} if admin is None else {"admin_port": admin.port}),
     )
 
 
@@ -124,6 +126,7 @@ class _Opened:
 
     steward: Steward
     control: ControlSocket | None
+    admin: Doorstep | None
     ready: Callable[[], None]
 
 
@@ -163,16 +166,17 @@ async def _open(
     """Everything that can fail. A failure is a value here, so that no nursery makes a group of it."""
     try:
         generation = await settle(1, config, means.backend, means.disk)
-        doorstep = await open_doorstep(config.server, sockets)
-        steward = Steward(generation, doorstep, means, Observer())
+        doorstep = await open_doorstep(config.server, [each for each in sockets if each.name != ADMIN])
+        admin = await open_admin(config, [each for each in sockets if each.name == ADMIN])
+        steward = Steward(generation, doorstep, means, Observer(), admin)
         control = await open_control(config.admin.socket) if config.admin.socket else None
     except (ConfigError, CannotBind) as error:
         return error
-    return _Opened(steward, control, partial(_on_ready, generation, doorstep))
+    return _Opened(steward, control, admin, partial(_on_ready, generation, doorstep, admin))
 
 
-def _on_ready(generation: Generation, doorstep: Doorstep) -> None:
-    announce(generation, doorstep)
+def _on_ready(generation: Generation, doorstep: Doorstep, admin: Doorstep | None) -> None:
+    announce(generation, doorstep, admin)
     gc.collect()
     gc.freeze()  # what is there now stays: a full collection during calls need not look at it
 
@@ -180,18 +184,31 @@ def _on_ready(generation: Generation, doorstep: Doorstep) -> None:
 async def _carry(opened: _Opened, signals: AsyncIterator[int], predecessor: Predecessor | None) -> None:
     """Serve until the steward has done, and answer orders meanwhile."""
     steward, control = opened.steward, opened.control
+    site = ControlSite(steward)
     if predecessor is not None:
         await predecessor.take_over()
     async with trio.open_nursery() as orders:
         if control is not None:
             control.show()
-            await orders.start(serve, [control.listener], ControlSite(steward), CONTROL_LIMITS)
+            await orders.start(serve, [control.listener], site, CONTROL_LIMITS)
+        if opened.admin is not None:
+            orders.start_soon(_serve_admin, opened.admin, steward, site, orders)
         async with trio.open_nursery() as house:
             house.start_soon(steward.run, opened.ready)
             orders.start_soon(_obey, signals, steward, orders)
         if control is not None:
             control.remove()
         orders.cancel_scope.cancel()
+
+
+async def _serve_admin(admin: Doorstep, steward: Steward, site: ControlSite, orders: trio.Nursery) -> None:
+    """Answer at the admin port until another process is the daemon; what was asked before is answered."""
+    listeners = admin.listeners(lambda: steward.frontage.generation.identity)
+    door = TokenSite(site, lambda: steward.frontage.generation.config)
+    async with trio.open_nursery() as accepting:
+        accepting.start_soon(partial(serve, listeners, door, CONTROL_LIMITS, connections=orders))
+        await steward.superseded.wait()
+        accepting.cancel_scope.cancel()
 
 
 async def _obey(signals: AsyncIterator[int], steward: Steward, orders: trio.Nursery) -> None:

@@ -23,7 +23,7 @@ from opusagent.call.hearing import Hearing
 from opusagent.call.recorder import Disk
 from opusagent.call.report import CallReport
 from opusagent.daemon.config import Config
-from opusagent.daemon.control import CallOnLine, Status, Verdict
+from opusagent.daemon.control import CallDetail, CallOnLine, Status, Verdict
 from opusagent.daemon.doorstep import Doorstep
 from opusagent.daemon.dump import task_tree
 from opusagent.daemon.frontage import Frontage
@@ -67,13 +67,21 @@ class Means:
 class Steward:
     """The daemon, once its sockets are open."""
 
-    def __init__(self, generation: Generation, doorstep: Doorstep, means: Means, observer: Observer) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        doorstep: Doorstep,
+        means: Means,
+        observer: Observer,
+        admin: Doorstep | None = None,
+    ) -> None:
         self.roster: Final = Roster()
         self._observer: Final = observer
         self._archive: Final = Archive(generation.keeping, SharedDisk(threads=1))
         onlooker = attrs.evolve(observer, on_report=self._on_report)
         self.frontage: Final = Frontage(generation, self.roster, onlooker, self._is_ready)
         self._doorstep: Final = doorstep
+        self._admin: Final = admin
         self._means: Final = means
         self._began: Final = LoopTime(trio.current_time())
         self._life = Life(Phase.STARTING, self._began)
@@ -81,6 +89,8 @@ class Steward:
         listeners = doorstep.listeners(lambda: self._generation.identity)
         self._door: Final = FrontDoor(listeners, self.frontage, ListenerLimits())
         self._accepting: Final = trio.CancelScope()
+        self.superseded: Final = trio.Event()
+        """Set once another process is the daemon, and this one only carries its calls to their ends."""
         self._change: Final = trio.Lock()
         self.overran = False
         """Whether the drain's time ran out while there were calls, and nobody had asked for haste."""
@@ -114,6 +124,11 @@ class Steward:
         """The calls that there are, the oldest first."""
         now = LoopTime(trio.current_time())
         return [call.seen(now) for call in self.roster.conversations]
+
+    def call(self, call_id: CallId) -> CallDetail | None:
+        """One call, with what it has come to so far."""
+        call = self.roster.conversation(call_id)
+        return None if call is None else call.detail(LoopTime(trio.current_time()))
 
     @property
     def _generation(self) -> Generation:
@@ -176,8 +191,9 @@ class Steward:
                 return self._refuse("upgrade", [f"the daemon is {self._life.phase.value}"])
             means = self._means
             log.info("upgrading: the new process starts")
+            admin = self._admin.fds if self._admin else ()
             try:
-                successor = await start_successor(means.command, self._doorstep.fds, means.environ)
+                successor = await start_successor(means.command, self._doorstep.fds, means.environ, admin)
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + TICK_SECONDS):
                     await successor.go()
             except UpgradeFailed as failed:
@@ -230,6 +246,7 @@ class Steward:
         self._manager.tell(f"MAINPID={successor.pid}")
         self._manager = ServiceManager(None)
         self._accepting.cancel()
+        self.superseded.set()
         patience = self._generation.config.server.drain_seconds
         self._life = self._life.draining(LoopTime(trio.current_time()), patience)
         log.info("handed over", successor=successor.pid, calls=self.roster.connections, drain_seconds=patience)
@@ -237,7 +254,7 @@ class Steward:
 
     def dump(self) -> None:
         """Write to the log what every task is doing, and how full the daemon and each call's buffers are."""
-        backlogs = {call.call_id: attrs.asdict(call.switch.backlog()) for call in self.roster.conversations}
+        backlogs = {call.call_id: attrs.asdict(call.switch.progress().backlog) for call in self.roster.conversations}
         log.warning("dump", status=attrs.asdict(self.status()), backlogs=backlogs, tasks=task_tree())
 
     # -- the run ------------------------------------------------------------------------------------------------

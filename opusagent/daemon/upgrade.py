@@ -53,11 +53,12 @@ class UpgradeFailed(OpusagentError):
 
 @attrs.frozen
 class Bequest:
-    """What the old process writes into the new one's environment."""
+    """What the old process writes into the new one's environment: `admin` are the sockets of the admin side."""
 
     parent: int
     channel: int
     sockets: tuple[int, ...]
+    admin: tuple[int, ...] = ()
 
 
 class Predecessor:
@@ -86,7 +87,8 @@ class Predecessor:
             channel.detach()
             return None
         channel.set_inheritable(False)
-        return cls(bequest.parent, channel, [adopt(fd, "calls") for fd in bequest.sockets])
+        sockets = [*(adopt(fd, "calls") for fd in bequest.sockets), *(adopt(fd, "admin") for fd in bequest.admin)]
+        return cls(bequest.parent, channel, sockets)
 
     def refuse(self, why: str) -> None:
         """We cannot take over."""
@@ -165,18 +167,20 @@ def own_command() -> list[str]:
     return [sys.executable, *sys.orig_argv[1:]]
 
 
-async def start_successor(command: Sequence[str], sockets: Sequence[int], environ: Mapping[str, str]) -> Successor:
-    """Start `command` with `sockets`, and wait until it is ready.
+async def start_successor(
+    command: Sequence[str], sockets: Sequence[int], environ: Mapping[str, str], admin: Sequence[int] = ()
+) -> Successor:
+    """Start `command` with `sockets`, and those of the `admin` side, and wait until it is ready.
 
     Raises:
         UpgradeFailed: it said why it could not, ended, or did neither in `START_SECONDS`. It is gone then.
     """
     ours, theirs = socket.socketpair()
     channel = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-    bequest = Bequest(os.getpid(), theirs.fileno(), tuple(sockets))
+    bequest = Bequest(os.getpid(), theirs.fileno(), tuple(sockets), tuple(admin))
     own = {**for_children(environ), VARIABLE: msgspec.json.encode(bequest).decode()}
     with theirs:
-        pid = await _start(command, own, (*sockets, theirs.fileno()))
+        pid = await _start(command, own, (*sockets, *admin, theirs.fileno()))
     said = b""
     with trio.move_on_after(START_SECONDS) as patience:
         said = await _first_words(channel)

@@ -35,6 +35,7 @@ greeting = "{greeting}"
 directory = "{directory}/recordings"
 [admin]
 socket = "{directory}/control.sock"
+{admin}
 """
 
 Line = Mapping[str, object]
@@ -48,6 +49,8 @@ class Settings:
     drain_seconds: float = 20
     max_calls: int = 100
     greeting: str = "Hello."
+    admin: str = ""
+    """Further lines under [admin]."""
 
     def write(self, directory: Path, *, wrong: str = "") -> Path:
         """As the file that the daemon reads; `wrong` is added to it."""
@@ -102,9 +105,9 @@ class DaemonProcess:
         with trio.fail_after(PATIENCE):
             return await self.process.wait()
 
-    async def order(self, order: str) -> "subprocess.CompletedProcess[bytes]":
-        """What `opusagent reload` or `upgrade` says."""
-        command = [sys.executable, "-m", "opusagent", order, "--socket", str(self.directory / "control.sock")]
+    async def order(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
+        """What a command says that is about this daemon, such as `opusagent reload`."""
+        command = [sys.executable, "-m", "opusagent", *words, "--socket", str(self.directory / "control.sock")]
         with trio.fail_after(PATIENCE):
             return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
 

@@ -294,7 +294,7 @@ def test_what_is_not_a_table_is_said_so() -> None:
 
 def test_a_key_without_its_table_is_told_where_it_belongs() -> None:
     assert problems(f'listen = "127.0.0.1:1"\n{PLATFORM}') == (
-        "unknown key `listen` at the top level: it belongs under [server]",
+        "unknown key `listen` at the top level: it belongs under [server] or [admin]",
     )
 
 

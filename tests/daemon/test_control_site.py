@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from opusagent.daemon.control import CallOnLine, Status, Verdict
+from opusagent.daemon.control import CallDetail, CallOnLine, Status, Verdict
 from opusagent.daemon.control_site import ControlSite, as_json
 from opusagent.daemon.control_socket import ask, open_control, read_verdict, socket_path
 from opusagent.daemon.life import Phase
@@ -22,6 +22,7 @@ from opusagent.units import CallId, LoopTime
 from tests.daemon.test_roster import conversation
 
 HOW = Status(phase=Phase.READY, generation=3, calls=1, connections=1, max_calls=9, uptime_seconds=60.0)
+NO_BODY = {"error": "there is no call 'no body': it is over, or never was"}
 REFUSED = Verdict(generation=3, problems=("x.toml: no such key", "x.toml: no such table"))
 
 
@@ -39,6 +40,10 @@ class Desk:
 
     def calls(self) -> Sequence[CallOnLine]:
         return [call.seen(LoopTime(70.0)) for call in self.roster.conversations]
+
+    def call(self, call_id: CallId) -> CallDetail | None:
+        call = self.roster.conversation(call_id)
+        return None if call is None else call.detail(LoopTime(70.0))
 
     def hang_up(self, call_id: CallId) -> bool:
         return self.roster.hang_up(call_id)
@@ -85,8 +90,11 @@ async def test_orders_and_questions(tmp_path: Path) -> None:
             assert (status, how) == (200, json.loads(as_json(HOW).body))
             status, calls = await asked(path, "GET", "/calls")
             assert (status, calls) == (200, json.loads(as_json([call.seen(LoopTime(70.0))]).body))
+            status, detail = await asked(path, "GET", "/calls/a1")
+            assert (status, detail) == (200, json.loads(as_json(call.detail(LoopTime(70.0))).body))
             assert await asked(path, "POST", "/calls/a1/hangup") == (202, {"call": "a1"})
-            assert (await asked(path, "POST", "/calls/nobody/hangup"))[0] == 404
+            assert await asked(path, "POST", "/calls/no%20body/hangup") == (404, NO_BODY)
+            assert await asked(path, "GET", "/calls/no%20body") == (404, NO_BODY)
         assert call.ending.end_of_call is not None
         desk.how = attrs.evolve(HOW, phase=Phase.DRAINING)
         assert await asked(path, "GET", "/readyz") == (503, {"phase": "draining"})
@@ -122,9 +130,9 @@ async def test_further_routes_are_answered_beside_its_own() -> None:
         await trio.lowlevel.checkpoint()
         return Response(200, request.path.encode())
 
-    site = ControlSite(Desk(), {("GET", "/metrics"): metrics, ("GET", "/calls/{}"): metrics})
+    site = ControlSite(Desk(), {("GET", "/metrics"): metrics, ("GET", "/calls/{}/story"): metrics})
     assert await site.answer(Request("GET", "/metrics")) == Response(200, b"/metrics")
-    assert await site.answer(Request("GET", "/calls/a1")) == Response(200, b"/calls/a1")
+    assert await site.answer(Request("GET", "/calls/a1/story")) == Response(200, b"/calls/a1/story")
 
 
 def found_in(directory: Path) -> list[tuple[str, bool, int]]:
@@ -168,7 +176,7 @@ async def test_nobody_there_is_told_with_what_to_do(tmp_path: Path) -> None:
     opened = await open_control(tmp_path / "dead.sock")
     opened.show()
     await opened.listener.aclose()
-    with pytest.raises(PeerRefused, match="the daemon does not answer"):
+    with pytest.raises(PeerRefused, match="nobody listens there any more: the daemon does not run"):
         await trio.to_thread.run_sync(ask, tmp_path / "dead.sock", "GET", "/status")
     with pytest.raises(PeerRefused, match="the daemon answered 500: 'oops'"):
         read_verdict(500, b"oops\n")

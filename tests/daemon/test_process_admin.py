@@ -1,0 +1,79 @@
+"""The admin side of a running process: its port with a token, its commands, and both through an upgrade."""
+
+import json
+from pathlib import Path
+
+import trio
+
+from opusagent.units import Ms
+from tests.daemon.process import PATIENCE, DaemonProcess, Settings, be_answered, call, daemon, http
+
+TOKEN = "correct-horse-battery"
+
+
+def with_port(directory: Path) -> str:
+    """What belongs under [admin]."""
+    (directory / "tokens").write_text(f"{TOKEN}\n")
+    return f'listen = "127.0.0.1:0"\ntokens_file = "{directory}/tokens"\n'
+
+
+def port_of(running: DaemonProcess) -> int:
+    return int(str(running.said("ready")[0]["admin_port"]))
+
+
+async def ask_port(running: DaemonProcess, method: str, path: str, token: str = TOKEN) -> tuple[int, str]:
+    request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    head, _, body = (await http(port_of(running), request)).decode().partition("\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+async def test_a_call_is_seen_and_ended_by_an_operator(tmp_path: Path) -> None:
+    """By command over the socket, and by token over the port; the caller's platform reads a goodbye."""
+    settings = Settings(admin=with_port(tmp_path))
+    async with daemon(tmp_path, settings) as running, call(running.port) as caller:
+        await caller.hear(Ms(200))
+        status, body = await ask_port(running, "GET", "/calls")
+        (seen,) = json.loads(body)
+        shown = await running.order("calls", seen["call_id"], "--json")
+        detail = json.loads(shown.stdout)
+        assert (status, detail["call"]["call_id"], detail["progress"]["is_ready"]) == (200, seen["call_id"], True)
+        assert detail["progress"]["audio"]["model_pushed"] >= 200
+        assert (await ask_port(running, "GET", "/calls", "wrong-token"))[0] == 401
+        assert (await ask_port(running, "POST", f"/calls/{seen['call_id']}/hangup", "wrong-token"))[0] == 401
+        await be_answered(caller)
+        assert (await running.order("hangup", seen["call_id"])).returncode == 0
+        (ended,) = await running.says("call ended")
+        assert (ended["call"], ended["reason"]) == (seen["call_id"], "ended by an operator")
+        gone = await running.order("hangup", seen["call_id"])
+        assert (gone.returncode, b"there is no call" in gone.stderr) == (1, True)
+
+
+async def test_the_admin_port_goes_to_the_process_that_takes_over(tmp_path: Path) -> None:
+    settings = Settings(admin=with_port(tmp_path))
+    async with daemon(tmp_path, settings) as running, call(running.port) as caller:
+        await caller.hear(Ms(100))
+        assert (await running.order("upgrade")).returncode == 0
+        (_, new) = await running.says("ready", times=2)
+        assert new["admin_port"] == port_of(running)
+        status, body = await ask_port(running, "GET", "/status")
+        assert (status, json.loads(body)["calls"]) == (200, 0)
+        await caller.hang_up()
+        assert await running.ended() == 0
+        assert (await ask_port(running, "GET", "/readyz"))[0] == 200
+
+
+async def test_tokens_change_with_a_reload_and_the_port_does_not(tmp_path: Path) -> None:
+    settings = Settings(admin=with_port(tmp_path))
+    async with daemon(tmp_path, settings) as running:
+        (tmp_path / "tokens").write_text("another-token\n")
+        status, body = await ask_port(running, "POST", "/reload")
+        assert (status, json.loads(body)["changed"]) == (200, ["admin.tokens"])
+        assert (await ask_port(running, "GET", "/readyz"))[0] == 401
+        assert (await ask_port(running, "GET", "/readyz", "another-token"))[0] == 200
+        Settings().write(tmp_path)
+        status, body = await ask_port(running, "POST", "/reload", "another-token")
+        assert status == 422
+        assert "`listen` cannot change while the daemon runs" in body
+        assert (await ask_port(running, "POST", "/drain?seconds=0", "another-token"))[0] == 202
+        with trio.fail_after(PATIENCE):
+            assert await running.ended() == 0
