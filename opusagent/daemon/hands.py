@@ -83,17 +83,18 @@ class TwilioSwitch:
 
     async def transfer(self, address: str) -> str:
         """Redirect the call to TwiML that dials."""
-        return _why(await self.calls.transfer(self.started.platform_call_id, address, self.started.callee or None))
+        return _why_not(await self.calls.transfer(self.started.platform_call_id, address, self.started.callee or None))
 
     async def send_digits(self, digits: str) -> str:
         """Redirect the call to TwiML that plays the tones and connects it to us again, as a new call of ours."""
         who = self.started
         back = {"From": who.caller, "To": who.callee, **who.parameters}
-        return _why(await self.calls.send_digits(who.platform_call_id, digits, self.stream_url, back))
+        return _why_not(await self.calls.send_digits(who.platform_call_id, digits, self.stream_url, back))
 
     async def hang_up(self) -> str:
         """Complete the call, so that no TwiML behind ours goes on with it."""
-        return _why(await self.calls.hang_up(self.started.platform_call_id))
+        verdict = await self.calls.hang_up(self.started.platform_call_id)
+        return "" if verdict.outcome is Outcome.OVER else _why_not(verdict)
 
 
 class NoSwitch:
@@ -153,8 +154,8 @@ class CallHands:
         tool = self.built_in.get(TRANSFER_CALL)
         address = tool.targets.get(target) if isinstance(tool, TransferCall) else None
         if address is None:
-            return _told(f"there is no target {target!r}")
-        return _told(await self.switch.transfer(address))
+            return f"there is no target {target!r}"
+        return await self.switch.transfer(address)
 
     async def hang_up(self) -> None:
         """End the call at the platform."""
@@ -172,8 +173,8 @@ def hands_for(
     return with_way_to_the_platform
 
 
-def _why(verdict: Verdict) -> str:
-    return verdict.why or "it failed" if verdict.outcome is Outcome.FAILED else ""
+def _why_not(verdict: Verdict) -> str:
+    return "" if verdict.outcome is Outcome.DONE else verdict.why or "it failed"
 
 
 def _told(why_not: str) -> str:

@@ -1,6 +1,6 @@
 """Calls of Twilio's that are hung up, transferred or sent through keys: its REST API, asked with our credentials."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import attrs
@@ -11,11 +11,21 @@ from structlog.typing import FilteringBoundLogger
 from opusagent.errors import OpusagentError
 from opusagent.net.client import ClientLimits, HttpClient
 from opusagent.net.reach import Reach
-from opusagent.platforms.twilio_rest import Outcome, RestRequest, TwilioAccount, Verdict, go_on_with, hang_up, judge
+from opusagent.platforms.twilio_rest import (
+    Again,
+    Outcome,
+    RestRequest,
+    TwilioAccount,
+    Verdict,
+    go_on_with,
+    hang_up,
+    judge,
+)
 from opusagent.platforms.twiml import dial, play_digits
 
 TRIES: Final = 2
-"""A failure of Twilio's own (5xx, 429) is tried again once: each of these requests may be made twice without harm."""
+"""A request that Twilio refuses for being one too many (429) is made again once. One that failed there (5xx) may have
+been carried out all the same: a hang-up is made again then, but keys would be pressed twice, a telephone rung twice."""
 
 PAUSE_SECONDS: Final = 0.5
 
@@ -40,7 +50,7 @@ class TwilioCalls:
 
     async def hang_up(self, call_sid: str) -> Verdict:
         """End the call. A call that is over already is a success: `Outcome.OVER`."""
-        return await self._ask("hang up", call_sid, lambda: hang_up(self._account, call_sid))
+        return await self._ask("hang up", call_sid, lambda: hang_up(self._account, call_sid), [Again.IF_HARMLESS])
 
     async def transfer(self, call_sid: str, target: str, caller_id: str | None = None) -> Verdict:
         """Put the caller through to `target`, a number or a SIP address of the configuration.
@@ -55,21 +65,23 @@ class TwilioCalls:
 
     async def go_on_with(self, call_sid: str, twiml: str) -> Verdict:
         """Have the call go on with `twiml`."""
-        return await self._ask("redirect", call_sid, lambda: go_on_with(self._account, call_sid, twiml))
+        return await self._ask("redirect", call_sid, lambda: go_on_with(self._account, call_sid, twiml), [])
 
-    async def _ask(self, what: str, call_sid: str, render: Callable[[], RestRequest]) -> Verdict:
+    async def _ask(
+        self, what: str, call_sid: str, render: Callable[[], RestRequest], also: Collection[Again]
+    ) -> Verdict:
         try:
-            verdict = await self._try(render())
+            verdict = await self._try(render(), (Again.YES, *also))
         except OpusagentError as error:
             verdict = Verdict(Outcome.FAILED, str(error))
         if verdict.outcome is Outcome.FAILED:
             log.warning("twilio did not do it", what=what, platform_call=call_sid, why=verdict.why)
         return verdict
 
-    async def _try(self, request: RestRequest) -> Verdict:
+    async def _try(self, request: RestRequest, again: Collection[Again]) -> Verdict:
         verdict = await self._once(request)
         for _ in range(TRIES - 1):
-            if not verdict.again:
+            if verdict.again not in again:
                 break
             await trio.sleep(self._pause_seconds)
             verdict = await self._once(request)

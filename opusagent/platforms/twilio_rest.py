@@ -99,13 +99,21 @@ class Outcome(enum.Enum):
     FAILED = "failed"
 
 
+class Again(enum.Enum):
+    """Whether the same request may be made once more."""
+
+    NO = "it would fail in the same way"
+    IF_HARMLESS = "it may work in a moment, and may have worked already"
+    YES = "it may work in a moment, and was not done"
+
+
 @attrs.frozen
 class Verdict:
-    """What an answer means. `why` is for the operator; `again` says that the same request may work in a moment."""
+    """What an answer means. `why` is for the operator."""
 
     outcome: Outcome
     why: str = ""
-    again: bool = False
+    again: Again = Again.NO
 
 
 def judge(status: int, body: bytes) -> Verdict:
@@ -120,7 +128,9 @@ def judge(status: int, body: bytes) -> Verdict:
     why = f"Twilio answered {status}" + (f", error {code}" if code else "") + (f": {message}" if message else "")
     if status == 404 or code in {NOT_FOUND, NOT_IN_PROGRESS}:
         return Verdict(Outcome.OVER, why)
-    return Verdict(Outcome.FAILED, why, again=status >= 500 or status == 429)
+    if status == 429:  # refused before anything was done (Twilio, error 20429)
+        return Verdict(Outcome.FAILED, why, Again.YES)
+    return Verdict(Outcome.FAILED, why, Again.IF_HARMLESS if status >= 500 else Again.NO)
 
 
 def _error(body: bytes) -> tuple[int | None, str]:

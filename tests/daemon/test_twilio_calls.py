@@ -8,12 +8,15 @@ import trio
 from attrs import define, evolve, field
 from structlog.testing import capture_logs
 
+from opusagent.audio.media import MULAW_8K
+from opusagent.daemon.hands import TwilioSwitch
 from opusagent.daemon.twilio_calls import LIMITS, TwilioCalls
 from opusagent.net.client import HttpClient
 from opusagent.net.http import Request, Response, Upgrade
 from opusagent.net.listener import FrontDoor, open_listeners, serve
 from opusagent.net.reach import Reach
-from opusagent.platforms.twilio_rest import Outcome, TwilioAccount, Verdict
+from opusagent.platforms.dialect import CallStarted
+from opusagent.platforms.twilio_rest import Again, Outcome, TwilioAccount, Verdict
 from opusagent.secret import Secret
 
 SID = "AC" + "0" * 32
@@ -93,12 +96,38 @@ async def test_a_failure_of_twilios_own_is_tried_again_once() -> None:
     assert len(api.asked) == 2
 
 
+async def test_what_may_have_been_done_is_not_done_twice() -> None:
+    """Keys would be pressed twice and a telephone rung twice; what was refused with 429 was not done at all."""
+    api = Api([503])
+    async with calls_at(api) as calls:
+        assert (await calls.send_digits(CALL, "1", "wss://voice.example.net/m", {})).outcome is Outcome.FAILED
+        api.statuses.append(503)
+        assert (await calls.transfer(CALL, "+15550142")).outcome is Outcome.FAILED
+        assert len(api.asked) == 2
+        api.statuses.append(429)
+        assert (await calls.transfer(CALL, "+15550142")).outcome is Outcome.DONE
+    assert len(api.asked) == 4
+
+
+async def test_a_call_that_is_over_was_not_transferred() -> None:
+    """For a hang-up that is as good as done; a model that hears "ok" would wait for somebody to answer."""
+    who = CallStarted(CALL, "stream", MULAW_8K, caller="+15550100", callee="+15550101")
+    async with calls_at(Api(over=True)) as calls:
+        switch = TwilioSwitch(calls, who, "wss://voice.example.net/m")
+        said = "Twilio answered 404, error 20404: not found"
+        assert [await switch.transfer("+15550142"), await switch.send_digits("1"), await switch.hang_up()] == [
+            said,
+            said,
+            "",
+        ]
+
+
 async def test_a_second_failure_is_told() -> None:
     api = Api([500, 429])
     with capture_logs() as logs:
         async with calls_at(api) as calls:
             verdict = await calls.hang_up(CALL)
-    assert verdict == Verdict(Outcome.FAILED, "Twilio answered 429: sorry", again=True)
+    assert verdict == Verdict(Outcome.FAILED, "Twilio answered 429: sorry", Again.YES)
     assert [(entry["event"], entry["what"], entry["why"]) for entry in logs] == [
         ("twilio did not do it", "hang up", "Twilio answered 429: sorry")
     ]

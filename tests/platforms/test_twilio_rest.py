@@ -6,6 +6,7 @@ import pytest
 
 from opusagent.errors import ConfigError, RemoteProtocolError
 from opusagent.platforms.twilio_rest import (
+    Again,
     Outcome,
     RestRequest,
     TwilioAccount,
@@ -80,9 +81,9 @@ def test_no_text_shows_the_credentials() -> None:
             Verdict(Outcome.FAILED, "Twilio answered 401, error 20003: Authenticate"),
         ),
         (302, b"", Verdict(Outcome.FAILED, "Twilio answered 302")),
-        (429, b'{"code":20429}', Verdict(Outcome.FAILED, "Twilio answered 429, error 20429", again=True)),
-        (500, b"\xff\xfe", Verdict(Outcome.FAILED, "Twilio answered 500", again=True)),
-        (503, b"[1]", Verdict(Outcome.FAILED, "Twilio answered 503", again=True)),
+        (429, b'{"code":20429}', Verdict(Outcome.FAILED, "Twilio answered 429, error 20429", Again.YES)),
+        (500, b"\xff\xfe", Verdict(Outcome.FAILED, "Twilio answered 500", Again.IF_HARMLESS)),
+        (503, b"[1]", Verdict(Outcome.FAILED, "Twilio answered 503", Again.IF_HARMLESS)),
         (
             400,
             b'{"code":"x","message":"a\\u001b[2J' + b"b" * 200 + b'"}',
