@@ -18,7 +18,6 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from opusagent.call.caller import Caller
-from opusagent.call.commands import RunTool, Transfer
 from opusagent.call.downlink import hear_model, tell_caller
 from opusagent.call.ending import Ending
 from opusagent.call.quality import MEASURE_SECONDS
@@ -106,7 +105,7 @@ async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
                 call.ending.arm(talk.cancel_scope)
                 talk.start_soon(_attend_caller, call, limits)
                 talk.start_soon(_keep_time, call)
-                talk.start_soon(_run_errands, call)
+                talk.start_soon(call.work.run)
                 talk.start_soon(_measure, call)
                 talk.start_soon(_converse, call, seat, limits)
         if lifetime.cancelled_caught:
@@ -132,22 +131,6 @@ async def _measure(call: Call) -> None:
     while call.monitor is not None:
         await trio.sleep(MEASURE_SECONDS)
         call.monitor.measure(LoopTime(trio.current_time()))
-
-
-async def _run_errands(call: Call) -> None:
-    """Whatever the model or a key wants done runs beside the conversation, and ends with it."""
-    async with trio.open_nursery() as errands:
-        async for errand in call.errands:
-            errands.start_soon(_run_errand, call, errand)
-
-
-async def _run_errand(call: Call, errand: RunTool | Transfer) -> None:
-    match errand:
-        case RunTool():
-            call.on_tool_result(errand.call.call_id, await call.hands.run(errand.call))
-        case Transfer():
-            outcome = await call.hands.transfer(errand.target)
-            log.info("transfer", call=call.call_id, target=errand.target, outcome=outcome)
 
 
 async def _attend_caller(call: Call, limits: Limits) -> None:
@@ -232,7 +215,7 @@ async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
 async def _end_at_platform(call: Call, limits: Limits, asked: trio.Event) -> None:
     """Have the platform end the call, and say when that has been tried."""
     with trio.move_on_after(limits.goodbye_seconds * 0.9) as patience:
-        await call.hands.hang_up()
+        await call.work.hands.hang_up()
     asked.set()
     if patience.cancelled_caught:
         log.warning("the platform did not confirm that it hung up: the call may go on there", call=call.call_id)

@@ -19,7 +19,7 @@ class Hands(Protocol):
         ...
 
     async def transfer(self, target: str) -> str:
-        """Pass the caller on to a target of the configuration, by its name; what came of it, for the model."""
+        """Pass the caller on to a target of the configuration, by its name. Says why it was not done, or nothing."""
         ...
 
     async def hang_up(self) -> None:
@@ -44,7 +44,7 @@ class NoHands:
         """Say so."""
         del target
         await trio.lowlevel.checkpoint()
-        return '{"error": "this call cannot be transferred"}'
+        return "this call cannot be transferred"
 
     async def hang_up(self) -> None:
         """Closing the socket has to do."""

@@ -13,11 +13,14 @@ from opusagent.call.commands import Command, Note, TellModel, Transfer
 from opusagent.call.digits import DigitCollector, masked
 from opusagent.call.farewell import Farewell
 from opusagent.call.gate import ResponseGate
-from opusagent.call.moments import KeysCame
+from opusagent.call.moments import KeysCame, Transferred
 from opusagent.call.policy import KeyAction, Policy, TransferTo
 from opusagent.call.voice import Voice
 from opusagent.realtime.events import ContentPart, ConversationItemCreate, Item, ResponseCreate
 from opusagent.units import LoopTime
+
+ONE_GO: Final = 0.3
+"""Seconds between two keys that are pressed in one go; people who dial a number that they know take less."""
 
 
 class Keypad:
@@ -32,11 +35,19 @@ class Keypad:
         self._attention: Final = attention
         self._farewell: Final = farewell
         self._digits: Final = DigitCollector(policy.digits)
+        self._answer_at: LoopTime | None = None
+        self._is_transferring = False
 
     @property
     def deadline(self) -> LoopTime | None:
         """When a pause completes what was pressed, None while nothing waits."""
-        return self._digits.deadline
+        times = (self._digits.deadline, self._answer_at)
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def wants_answer(self) -> bool:
+        """Whether keys were told that the model is about to be asked about."""
+        return self._answer_at is not None
 
     def press(self, digits: str, now: LoopTime) -> Sequence[Command]:
         """The caller presses keys."""
@@ -45,7 +56,20 @@ class Keypad:
 
     def on_time(self, now: LoopTime) -> Sequence[Command]:
         """A pause may have completed something."""
-        return self._dialled(self._digits.on_time(now), now)
+        dialled = self._dialled(self._digits.on_time(now), now)
+        if self._answer_at is None or now < self._answer_at:
+            return dialled
+        self._answer_at = None
+        return (*dialled, *self._voice.ask(ResponseCreate(), now))
+
+    def on_transfer(self, target: str, why_not: str, now: LoopTime) -> Sequence[Command]:
+        """A key's transfer was done, or was not. Whoever pressed for somebody else is not left in silence."""
+        self._is_transferring = False
+        note = Note(Transferred(now, target, why_not))
+        if not why_not:
+            return (note,)
+        words = f"[The caller pressed a key to be put through to {target}, and that failed: {why_not}]"
+        return (note, _message(words, self._gate), *self._voice.ask(ResponseCreate(), now))
 
     def _dialled(self, sequences: Sequence[str], now: LoopTime) -> Sequence[Command]:
         return tuple(command for keys in sequences for command in self._act(keys, now))
@@ -53,7 +77,7 @@ class Keypad:
     def _act(self, keys: str, now: LoopTime) -> Sequence[Command]:
         match self._policy.keys.get(keys):
             case TransferTo() as transfer:
-                return (Transfer(transfer.target),)
+                return self._transfer(transfer.target)
             case KeyAction.HANG_UP:
                 self._farewell.begin(now)
                 return ()
@@ -65,7 +89,23 @@ class Keypad:
     def _tell(self, keys: str, now: LoopTime) -> Sequence[Command]:
         busy = self._voice.is_busy(now) and self._attention.may_interrupt
         silence = self._voice.interrupt(now, cancels=True) if busy else ()
-        said = ContentPart(type="input_text", text=f"[The caller pressed these telephone keys: {keys}]")
-        told = TellModel(ConversationItemCreate(item=Item(type="message", role="user", content=(said,))))
-        self._gate.tell(1)
-        return (*silence, told, *self._voice.ask(ResponseCreate(), now))
+        told = (*silence, _message(f"[The caller pressed these telephone keys: {keys}]", self._gate))
+        if self._policy.digits.collect:
+            return (*told, *self._voice.ask(ResponseCreate(), now))
+        # Each key is told at once, and what is pressed in one go is answered in one: a response that began after the
+        # first key would be cancelled by the second, and is paid for all the same.
+        self._answer_at = LoopTime(now + ONE_GO)
+        return told
+
+    def _transfer(self, target: str) -> Sequence[Command]:
+        """Whoever presses again while they are being put through does not have a second telephone rung."""
+        if self._is_transferring:
+            return ()
+        self._is_transferring = True
+        return (Transfer(target),)
+
+
+def _message(words: str, gate: ResponseGate) -> TellModel:
+    gate.tell(1)
+    said = ContentPart(type="input_text", text=words)
+    return TellModel(ConversationItemCreate(item=Item(type="message", role="user", content=(said,))))

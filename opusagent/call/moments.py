@@ -59,11 +59,29 @@ class Interrupted:
 
 
 @attrs.frozen
+class Lapsed:
+    """What the model was saying waited too long for the platform to come back, `gap` seconds, and is not said."""
+
+    at: LoopTime
+    gap: float
+    cuts: tuple[Cut, ...]
+
+
+@attrs.frozen
 class KeysCame:
     """The caller pressed telephone keys."""
 
     at: LoopTime
     digits: str
+
+
+@attrs.frozen
+class Transferred:
+    """The caller was put through to a target by a key, or was not: `why_not`."""
+
+    at: LoopTime
+    target: str
+    why_not: str
 
 
 @attrs.frozen
@@ -128,7 +146,9 @@ Moment = (
     | AnswerBegan
     | ModelSaid
     | Interrupted
+    | Lapsed
     | KeysCame
+    | Transferred
     | ModelErred
     | LineLost
     | LineBack

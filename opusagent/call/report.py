@@ -1,5 +1,6 @@
 """What is known about a call when it is over: a value to keep as JSON, and a page to read."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +15,7 @@ from opusagent.call.moments import (
     EchoHeard,
     Interrupted,
     KeysCame,
+    Lapsed,
     LineBack,
     LineJudged,
     LineLost,
@@ -23,7 +25,9 @@ from opusagent.call.moments import (
     Moment,
     RecordingPaused,
     RecordingResumed,
+    Transferred,
 )
+from opusagent.call.playout import Cut
 from opusagent.call.quality import LineQuality, alert_in_words, echo_in_words, quality_in_words
 from opusagent.call.reasons import EndReason
 from opusagent.call.tape import Pause
@@ -138,10 +142,14 @@ def _words(moment: Moment) -> str:
         case ModelSaid():
             return f"the model said: {_one_line(moment.words)}"
         case Interrupted():
-            heard = ", ".join(f"{cut.heard} of {cut.total} ms heard" for cut in moment.cuts)
-            return f"the caller barges in ({heard or 'everything had been heard'})"
+            return f"the caller barges in ({_heard_of(moment.cuts)})"
+        case Lapsed():
+            return f"what waited {moment.gap:.2f} s for the line is not said any more ({_heard_of(moment.cuts)})"
         case KeysCame():
             return f"{len(moment.digits)} key(s) pressed"
+        case Transferred():
+            done = f"could not be put through: {_one_line(moment.why_not)}" if moment.why_not else "was put through"
+            return f"the caller pressed for {moment.target} and {done}"
         case ModelErred():
             return f"the model's service reports {moment.code}: {_one_line(moment.message)}"
         case LineJudged():
@@ -152,6 +160,10 @@ def _words(moment: Moment) -> str:
             return "the recording pauses"
         case RecordingResumed():
             return "the recording goes on"
+
+
+def _heard_of(cuts: Iterable[Cut]) -> str:
+    return ", ".join(f"{cut.heard} of {cut.total} ms heard" for cut in cuts) or "everything had been heard"
 
 
 def _one_line(words: str) -> str:

@@ -51,7 +51,7 @@ from opusagent.call.moments import CallerPaused, CallerSpoke, ModelErred, ModelR
 from opusagent.call.playout import Playout
 from opusagent.call.policy import Interrupt, Policy
 from opusagent.call.reasons import End
-from opusagent.call.usage import Tokens, tokens_of
+from opusagent.call.usage import Tokens, tokens_of, transcribed
 from opusagent.call.voice import Voice
 from opusagent.platforms.dialect import (
     CallerAudio,
@@ -164,8 +164,7 @@ class Session:
             case ResponseOutputAudioTranscriptDone():
                 return (Note(ModelSaid(now, event.transcript)),)
             case ConversationItemInputAudioTranscriptionCompleted():
-                recognised = WordsRecognised(event.transcript, final=True)
-                return (TellCaller(recognised), Note(CallerSpoke(now, event.transcript)))
+                return self._on_words(event, now)
             case ConversationItemInputAudioTranscriptionDelta():
                 return self._captions.push(event.item_id, event.delta or "")
             case ConversationItemAdded():
@@ -217,6 +216,12 @@ class Session:
             return (note,)
         return (note, *map(TellModel, self._gate.on_rejected(error.event_id, now)))
 
+    def _on_words(self, event: ConversationItemInputAudioTranscriptionCompleted, now: LoopTime) -> Sequence[Command]:
+        """What the caller said is written down, which costs money of its own."""
+        self._tokens += transcribed(event.usage)
+        recognised = WordsRecognised(event.transcript, final=True)
+        return (TellCaller(recognised), Note(CallerSpoke(now, event.transcript)), *self._spend(now))
+
     def _on_added(self, item: Item) -> Sequence[Command]:
         """Something is in the conversation; perhaps it is ours. What the caller says comes as sound, not as text."""
         if item.type == "function_call_output" or any(part.type == "input_text" for part in item.content):
@@ -264,6 +269,10 @@ class Session:
     def on_tool_result(self, call_id: str, output: str, now: LoopTime) -> Sequence[Command]:
         """What came of a tool call: a result or a failure, told to the model in the same way."""
         return self._settled(self._errands.on_result(call_id, output, now), now)
+
+    def on_transfer(self, target: str, why_not: str, now: LoopTime) -> Sequence[Command]:
+        """The transfer that a key asked for was done, or was not, and `why_not`."""
+        return self._settled(self._keypad.on_transfer(target, why_not, now), now)
 
     def part(self, now: LoopTime) -> None:
         """End the call as soon as what is being said has been heard, or after `goodbye_seconds`."""
@@ -351,7 +360,8 @@ class Session:
 
     @property
     def _has_said_all(self) -> bool:
-        return self._gate.is_free and not self._gate.is_held and not self._errands.is_busy
+        owes = self._gate.is_held or self._errands.is_busy or self._keypad.wants_answer
+        return self._gate.is_free and not owes
 
     def _end_if_parted(self, now: LoopTime) -> Sequence[Command]:
         end = self._farewell.end(now, heard=self._has_said_all and self.playout.is_quiet(now))

@@ -13,7 +13,7 @@ from typing import Final, assert_never
 from opusagent.call.commands import ClearCaller, Command, Note, TellModel
 from opusagent.call.floor import Verdict
 from opusagent.call.gate import ResponseGate
-from opusagent.call.moments import AnswerBegan, Interrupted
+from opusagent.call.moments import AnswerBegan, Interrupted, Lapsed
 from opusagent.call.playout import Cut, Playout
 from opusagent.realtime.events import (
     ConversationItemTruncate,
@@ -152,18 +152,19 @@ class Voice:
             self.playout.release()  # what was held back in doubt may have been nothing yet
             return cancel
         self.barge_ins += 1
-        return (ClearCaller(now), *cancel, *self._cut(now))
+        cuts = self._cut(now)
+        return (ClearCaller(now), *cancel, *map(truncation, cuts), Note(Interrupted(now, cuts)))
 
     def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
         """The platform is back after `gap` seconds. What waited is still worth hearing, or too old and discarded."""
         if gap <= HELD_SECONDS or self.playout.is_quiet(now):
             return ()
-        return self._cut(now)
+        cuts = self._cut(now)
+        return (*map(truncation, cuts), Note(Lapsed(now, gap, cuts)))
 
-    def _cut(self, now: LoopTime) -> Sequence[Command]:
+    def _cut(self, now: LoopTime) -> tuple[Cut, ...]:
         self._mute()
-        cuts = self.playout.cut(now)
-        return (*map(truncation, cuts), Note(Interrupted(now, tuple(cuts))))
+        return tuple(self.playout.cut(now))
 
     def _mute(self) -> None:
         if self._gate.active is not None:

@@ -35,7 +35,7 @@ from opusagent.call.commands import (
 )
 from opusagent.call.downlink import Downlink
 from opusagent.call.ending import Ending
-from opusagent.call.hands import Hands, HandsFor, no_hands
+from opusagent.call.hands import HandsFor, no_hands
 from opusagent.call.hearing import Hearing
 from opusagent.call.moments import (
     AnswerBegan,
@@ -43,6 +43,7 @@ from opusagent.call.moments import (
     EchoHeard,
     Interrupted,
     KeysCame,
+    Lapsed,
     LineBack,
     LineJudged,
     LineLost,
@@ -65,6 +66,7 @@ from opusagent.call.transcript import Transcript
 from opusagent.call.turns import TurnLog
 from opusagent.call.uplink import Uplink
 from opusagent.call.words import Line, count_words
+from opusagent.call.work import Work
 from opusagent.errors import INTERNAL_ERROR, RemoteProtocolError
 from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan
 from opusagent.realtime.events import ClientEvent, ResponseOutputAudioDelta, ServerEvent, SessionUpdate, UnknownEvent
@@ -74,9 +76,6 @@ log: FilteringBoundLogger = structlog.get_logger()
 
 CONTROL_MESSAGES: Final = 64
 """How many control messages to the model may wait. More means that it takes none: it has stalled."""
-
-TOOLS_AT_ONCE: Final = 16
-"""Tool calls that may run at the same time in one call. More is a model that has lost its way."""
 
 
 @attrs.frozen
@@ -140,12 +139,11 @@ class Call:
         self.uplink: Final = Uplink(caller.started, profile.model_media, witness, self.tap)
         self.downlink: Final = Downlink(self.playout, caller.dialect, witness, self._on_batch)
         self._prices: Final = profile.policy.budget.prices
-        self.hands: Final[Hands] = profile.hands(self.downlink.say)
+        self.work: Final = Work(profile.hands(self.downlink.say), self._on_tool_result, self._on_transfer)
         self._transcript: Final = Transcript(profile.model_media, leg, mask_digits=profile.policy.mask_digits)
         self.ready: Final = trio.Event()
         self._media: Final = profile.model_media
         self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
-        self._to_hands, self.errands = trio.open_memory_channel[RunTool | Transfer](TOOLS_AT_ONCE)
         self._watch: Final = exchange.watch
         self._story: Final = Story(self.began)
         self._turns: Final = TurnLog()
@@ -237,9 +235,14 @@ class Call:
         if self.recording.tape.resume(now):
             self._note(RecordingResumed(now))
 
-    def on_tool_result(self, call_id: str, output: str) -> None:
+    def _on_tool_result(self, call_id: str, output: str) -> None:
         """A tool has done its work, or failed."""
         self._perform(self.session.on_tool_result(call_id, output, LoopTime(trio.current_time())))
+        self.downlink.ring()
+
+    def _on_transfer(self, target: str, why_not: str) -> None:
+        """The caller was put through by a key, or was not."""
+        self._perform(self.session.on_transfer(target, why_not, LoopTime(trio.current_time())))
         self.downlink.ring()
 
     def deadline(self) -> LoopTime | None:
@@ -284,12 +287,16 @@ class Call:
             )
 
     def _run(self, errand: RunTool | Transfer) -> None:
-        try:
-            self._to_hands.send_nowait(errand)
-        except trio.WouldBlock:
-            log.warning("too many errands at once", call=self.call_id, errand=str(errand)[:200])
-            if isinstance(errand, RunTool):
-                self.on_tool_result(errand.call.call_id, '{"error": "too many tools are running already"}')
+        if self.work.start(errand):
+            return
+        log.warning("too many errands at once", call=self.call_id, errand=str(errand)[:200])
+        match errand:
+            case RunTool():
+                self._on_tool_result(errand.call.call_id, '{"error": "too many tools are running already"}')
+            case Transfer():
+                self._on_transfer(errand.target, "too many tools are running already")
+            case _:
+                assert_never(errand)
 
     def _note(self, moment: Moment) -> None:
         at = round(moment.at - self.began, 4)
@@ -299,7 +306,7 @@ class Call:
                 self._turns.on_first_delta(at)
             case CallerPaused():
                 self._turns.on_service_stopped(at)
-            case Interrupted():
+            case Interrupted() | Lapsed():
                 self._transcript.on_cut(moment.cuts, at)
                 for first in moment.cuts[:1]:
                     self._turns.on_cut(first.heard, first.total)

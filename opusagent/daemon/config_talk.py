@@ -52,7 +52,7 @@ class CallBudget:
 
 @attrs.frozen
 class TokenPrices:
-    """`[agent.prices]`: US dollars per million tokens, and when they were looked up."""
+    """`[agent.prices]`: US dollars per million tokens (one: per minute), and when they were looked up."""
 
     text_in: Dollars = PRICES.text_in
     text_cached: Dollars = PRICES.text_cached
@@ -60,6 +60,9 @@ class TokenPrices:
     audio_in: Dollars = PRICES.audio_in
     audio_cached: Dollars = PRICES.audio_cached
     audio_out: Dollars = PRICES.audio_out
+    transcribed_in: Dollars = PRICES.transcribed_in
+    transcribed_out: Dollars = PRICES.transcribed_out
+    transcribed_minute: Dollars = PRICES.transcribed_minute
     as_of: date = PRICES.as_of
 
 

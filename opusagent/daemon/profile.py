@@ -94,6 +94,9 @@ def prices_of(prices: TokenPrices) -> Prices:
         audio_in=prices.audio_in,
         audio_cached=prices.audio_cached,
         audio_out=prices.audio_out,
+        transcribed_in=prices.transcribed_in,
+        transcribed_out=prices.transcribed_out,
+        transcribed_minute=prices.transcribed_minute,
         as_of=prices.as_of,
     )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import attrs
 
-from opusagent.call.moments import Interrupted, KeysCame, ModelErred, ModelSaid
+from opusagent.call.moments import Interrupted, KeysCame, Lapsed, ModelErred, ModelSaid, Transferred
 from opusagent.call.playout import Cut
 from opusagent.call.report import CallReport, Happening, page, tell, to_json
 from opusagent.realtime.events import ErrorDetail, ErrorEvent
@@ -99,10 +99,16 @@ def test_a_line_of_the_story_says_when_and_what() -> None:
         Interrupted(at, ()),
         ModelErred(at, "code", "why\nnot", None),
         KeysCame(at, "12#"),
+        Lapsed(at, 8.0, (cut,)),
+        Transferred(at, "desk", ""),
+        Transferred(at, "desk", "it\nis closed"),
     )] == [
         Happening(1.235, "the model said: two lines"),
         Happening(1.235, "the caller barges in (10 of 20 ms heard, 10 of 20 ms heard)"),
         Happening(1.235, "the caller barges in (everything had been heard)"),
         Happening(1.235, "the model's service reports code: why not"),
         Happening(1.235, "3 key(s) pressed"),
+        Happening(1.235, "what waited 8.00 s for the line is not said any more (10 of 20 ms heard)"),
+        Happening(1.235, "the caller pressed for desk and was put through"),
+        Happening(1.235, "the caller pressed for desk and could not be put through: it is closed"),
     ]  # fmt: skip

@@ -7,6 +7,7 @@ import attrs
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K
 from opusagent.call.commands import AcceptCaller, ClearCaller, Command, EndCall, Note, TellCaller, TellModel
+from opusagent.call.keypad import ONE_GO
 from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, KeysCame, ModelErred, ModelReady
 from opusagent.call.playout import Cut, Playout
 from opusagent.call.policy import Policy
@@ -237,12 +238,14 @@ def test_what_nobody_knows_is_counted() -> None:
 
 
 def test_a_key_is_noted_and_told_to_the_model_as_words() -> None:
-    """The service has no event for keys on a WebSocket: they are a message of the user's, and ask for an answer."""
+    """The service has no event for keys on a WebSocket: they are a message of the user's, and want an answer."""
     scene = ready()
-    noted, told, asked = scene.session.on_caller(KeysPressed("5"), scene.now)
+    noted, told = scene.session.on_caller(KeysPressed("5"), scene.now)
     assert noted == Note(KeysCame(scene.now, "5"))
     assert isinstance(told, TellModel)
     assert isinstance(told.event, ConversationItemCreate)
     assert told.event.item.content is not None
     assert told.event.item.content[0].text == "[The caller pressed these telephone keys: 5]"
-    assert asked == TellModel(ResponseCreate(event_id="ask-1"))
+    due = LoopTime(scene.now + ONE_GO)
+    assert scene.session.deadline(scene.now) == due
+    assert scene.session.on_time(due) == (TellModel(ResponseCreate(event_id="ask-1")),)

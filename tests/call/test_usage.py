@@ -1,7 +1,9 @@
 """Tokens by kind, and what they cost."""
 
-from opusagent.call.usage import Prices, Tokens, tokens_of
-from opusagent.realtime.events import Usage
+import math
+
+from opusagent.call.usage import Prices, Tokens, tokens_of, transcribed
+from opusagent.realtime.events import TranscriptionUsage, Usage
 from opusagent.realtime.responses import CachedTokens, InputTokens, OutputTokens
 
 
@@ -34,12 +36,25 @@ def test_a_service_that_counts_wrong_gives_nobody_money_back() -> None:
 
 
 def test_tokens_add_up_kind_by_kind() -> None:
-    assert Tokens(1, 2, 3, 4, 5, 6) + Tokens(10, 20, 30, 40, 50, 60) == Tokens(11, 22, 33, 44, 55, 66)
+    one, two = Tokens(1, 2, 3, 4, 5, 6, 7, 8, 9.5), Tokens(10, 20, 30, 40, 50, 60, 70, 80, 90)
+    assert one + two == Tokens(11, 22, 33, 44, 55, 66, 77, 88, 99.5)
+    assert one.total == 36
 
 
 def test_each_kind_has_its_price_per_million() -> None:
     """The defaults are gpt-realtime-2.1's."""
     million = 1_000_000
     kinds = ["text_in", "text_cached", "text_out", "audio_in", "audio_cached", "audio_out"]
+    kinds += ["transcribed_in", "transcribed_out"]
     costs = [Tokens(**{kind: million}).cost(Prices()) for kind in kinds]
-    assert costs == [4.0, 0.4, 24.0, 32.0, 0.4, 64.0]
+    assert costs == [4.0, 0.4, 24.0, 32.0, 0.4, 64.0, 6.0, 10.0]
+    assert round(Tokens(transcribed_seconds=90).cost(Prices()), 9) == 0.0255
+
+
+def test_what_a_transcription_took_is_counted_apart() -> None:
+    """By tokens or by time, as the service charges it; nonsense counts as nothing."""
+    tokens = TranscriptionUsage(type="tokens", total_tokens=30, input_tokens=20, output_tokens=10)
+    assert transcribed(tokens) == Tokens(transcribed_in=20, transcribed_out=10)
+    assert transcribed(TranscriptionUsage(type="duration", seconds=1.5)) == Tokens(transcribed_seconds=1.5)
+    nonsense = TranscriptionUsage(type="x", input_tokens=-1, output_tokens=None, seconds=-math.inf)
+    assert (transcribed(nonsense), transcribed(None)) == (Tokens(), Tokens())

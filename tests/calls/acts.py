@@ -69,6 +69,8 @@ class ScriptedHands:
     tools: Mapping[str, Work] = attrs.field(factory=dict[str, Work])
     ran: list[ToolCall] = attrs.field(factory=list[ToolCall], init=False)
     transfers: list[str] = attrs.field(factory=list[str], init=False)
+    why_no_transfer: str = ""
+    transfer_seconds: float = 0
     end_at_platform: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
 
     async def run(self, call: ToolCall) -> str:
@@ -78,9 +80,9 @@ class ScriptedHands:
 
     async def transfer(self, target: str) -> str:
         """Note it."""
-        await trio.lowlevel.checkpoint()
         self.transfers.append(target)
-        return "{}"
+        await trio.sleep(self.transfer_seconds)
+        return self.why_no_transfer
 
     async def hang_up(self) -> None:
         """Nothing is in the way, if the test does not say otherwise."""

@@ -5,13 +5,16 @@ import trio
 
 from opusagent.call.policy import Budget, KeyAction, Policy
 from opusagent.call.reasons import EndReason
+from opusagent.call.usage import Tokens
 from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.realtime.events import (
     ConversationItemCreate,
+    ConversationItemInputAudioTranscriptionCompleted,
     Response,
     ResponseCancel,
     ResponseCreate,
     ResponseDone,
+    TranscriptionUsage,
     Usage,
 )
 from opusagent.realtime.responses import OutputTokens
@@ -208,6 +211,27 @@ def test_a_call_that_has_cost_enough_is_wound_down_with_words(budget: Budget) ->
 
     report = play(script, profile=profile(Policy(budget=budget, winding_down="The money is spent.")))
     assert (report.end, report.end_detail) == (EndReason.AGENT_DONE, "")
+
+
+@pytest.mark.parametrize("budget", [Budget(tokens=1000), Budget(dollars=0.001)])
+def test_what_it_costs_to_write_the_caller_down_is_part_of_the_budget(budget: Budget) -> None:
+    """900 tokens in and 100 out by another model; the report has them by their kind."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        usage = TranscriptionUsage(type="tokens", input_tokens=900, output_tokens=100)
+        await model.send(
+            ConversationItemInputAudioTranscriptionCompleted(
+                item_id="item-1", content_index=0, transcript="hello", usage=usage
+            )
+        )
+        assert (await model.expect(ResponseCreate)).response is not None
+        await model.say("item-2", SECOND, response_id="response-2")
+        await stage.caller.until_ended()
+
+    report = play(script, profile=profile(Policy(budget=budget, winding_down="The money is spent.")))
+    assert report.tokens == Tokens(transcribed_in=900, transcribed_out=100)
+    assert (report.end, report.dollars) == (EndReason.AGENT_DONE, 0.0064)
 
 
 def test_the_platform_is_asked_to_end_the_call_while_the_socket_is_open() -> None:

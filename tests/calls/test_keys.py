@@ -151,13 +151,65 @@ def test_bound_keys_do_what_they_are_bound_to_and_the_model_hears_nothing_of_it(
 
     async def script(stage: Stage) -> None:
         model = await stage.answered()
-        await stage.caller.press("0*0")
-        await trio.sleep(1)
+        for key in "0*0":
+            await stage.caller.press(key)
+            await trio.sleep(1)
         assert (hands.transfers, told(model)) == (["desk", "desk"], [])
         await stage.caller.hang_up()
 
     keys: dict[str, KeyAction | TransferTo] = {"0": TransferTo("desk"), "*": KeyAction.IGNORE}
     play(script, profile=profile(Policy(keys=keys), hands))
+
+
+def test_keys_that_are_pressed_in_one_go_are_answered_in_one() -> None:
+    """Each is told at once; a response that began after the first would be cancelled by the second, and paid for."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        for key in "12#":
+            await stage.caller.press(key)
+            await trio.sleep(0.2)
+        assert (told(model), model.said(ResponseCreate)) == (["1", "2", "#"], [])
+        await trio.sleep(1)
+        assert len(model.said(ResponseCreate)) == 1
+        await stage.caller.hang_up()
+
+    play(script)
+
+
+def test_a_key_that_is_pressed_twice_does_not_have_two_telephones_rung() -> None:
+    """The caller is being put through already."""
+    hands = ScriptedHands(transfer_seconds=2)
+
+    async def script(stage: Stage) -> None:
+        await stage.answered()
+        await stage.caller.press("00")
+        await trio.sleep(3)
+        assert hands.transfers == ["desk"]
+        await stage.caller.hang_up()
+
+    play(script, profile=profile(Policy(keys={"0": TransferTo("desk")}), hands))
+
+
+def test_a_caller_whose_transfer_by_key_failed_is_not_left_in_silence() -> None:
+    """The model is told, and asked to say so; the report has it, and the key works again."""
+    hands = ScriptedHands(why_no_transfer="nobody is there")
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await stage.caller.press("0")
+        (said,) = (await model.expect(ConversationItemCreate)).item.content
+        assert said.text == "[The caller pressed a key to be put through to desk, and that failed: nobody is there]"
+        await model.expect(ResponseCreate)
+        await stage.caller.press("0")
+        await trio.sleep(1)
+        assert hands.transfers == ["desk", "desk"]
+        await stage.caller.hang_up()
+
+    report = play(script, profile=profile(Policy(keys={"0": TransferTo("desk")}), hands))
+    assert "the caller pressed for desk and could not be put through: nobody is there" in [
+        each.what for each in report.story
+    ]
 
 
 def test_a_collected_sequence_can_be_bound() -> None:

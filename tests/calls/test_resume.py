@@ -167,6 +167,9 @@ def test_speech_that_waited_longer_than_five_seconds_is_not_said_any_more() -> N
 
     report = play_audiocodes(script)
     assert accounted_for(report)
+    assert report.barge_ins == 0
+    assert sum(each.what.startswith("what waited 8.00 s for the line is not said") for each in report.story) == 1
+    assert not any("barges in" in each.what for each in report.story)
 
 
 def test_the_model_hears_of_no_second_greeting() -> None:

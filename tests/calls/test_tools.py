@@ -100,6 +100,33 @@ def test_a_tool_that_hangs_does_not_hold_up_the_conversation() -> None:
     assert report.seconds < 70
 
 
+def test_a_model_that_lost_its_way_has_sixteen_tools_at_work_and_is_refused_more() -> None:
+    """Each is answered, and none is run beyond the bound, however long the others hang; one that returns makes room."""
+    begun: list[str] = []
+
+    async def hang(call: ToolCall) -> str:
+        begun.append(call.call_id)
+        await trio.sleep(10 if call.call_id == "call-0" else 1e9)
+        return "done"
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        for response in range(4):
+            calls = [function_call(f"call-{5 * response + n}", "hang") for n in range(5)]
+            await call_tools(model, f"response-{response}", *calls)
+            await trio.sleep(1)
+        refused = '{"error": "too many tools are running already"}'
+        assert outputs(model) == [(f"call-{n}", refused) for n in range(16, 20)]
+        await trio.sleep(10)
+        await call_tools(model, "response-4", function_call("call-20", "hang"), function_call("call-21", "hang"))
+        await trio.sleep(1)
+        assert outputs(model)[4:] == [("call-0", "done"), ("call-21", refused)]
+        await stage.caller.hang_up()
+
+    play(script, profile=profile(Policy(), ScriptedHands({"hang": hang})))
+    assert begun == [*(f"call-{n}" for n in range(16)), "call-20"]
+
+
 def test_a_result_that_comes_after_the_call_ended_goes_nowhere() -> None:
     """The tool is cancelled with the call."""
     finished: list[str] = []
