@@ -79,11 +79,12 @@ class CallReport:
     """One call, whole. `report.json` holds exactly these fields.
 
     `started` is wall clock, `seconds` the length. `end` is why it ended and `end_detail` what is known of it.
-    `setup_seconds`: until the model was ready. `turns` are timed, `caller_turns` and `barge_ins` counted. `line_gaps`:
-    for how long the platform's socket was away, each time. `model_errors` and `unknown_messages` are counts, by code
-    and by kind. `recording` is its file, `recording_fault` why it is not whole. `hearing` is what the daemon's own ears
-    heard, None without them; `words` is the transcript in numbers. `tokens` are the service's own count, by kind, and
-    `dollars` what they cost by the prices of the configuration.
+    `setup_seconds`: until the model was ready. `turns` are timed, `caller_turns` and `barge_ins` counted.
+    `line_gaps`: for how long the platform's socket was away, each time, the last time perhaps for good.
+    `model_errors` and `unknown_messages` are counts, by code and by kind. `recording` is its file,
+    `recording_fault` why it is not whole. `hearing` is what the daemon's own ears heard, None without them; `words`
+    is the transcript in numbers. `tokens` are the service's own count, by kind, and `dollars` what they cost by the
+    prices of the configuration.
     """
 
     call_id: CallId

@@ -18,6 +18,7 @@ from opusagent.audio.quality.alerts import QualityAlert
 from opusagent.audio.quality.echo import EchoPath
 from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.audio.vad.hysteresis import SpeechEvent, SpeechStarted, SpeechStopped
+from opusagent.call.account import Account
 from opusagent.call.bell import Bell
 from opusagent.call.caller import Caller
 from opusagent.call.commands import (
@@ -38,23 +39,16 @@ from opusagent.call.ending import Ending
 from opusagent.call.hands import HandsFor, no_hands
 from opusagent.call.hearing import Hearing
 from opusagent.call.moments import (
-    AnswerBegan,
-    CallerPaused,
     EchoHeard,
-    Interrupted,
-    KeysCame,
-    Lapsed,
     LineBack,
     LineJudged,
     LineLost,
-    ModelReady,
     Moment,
     RecordingPaused,
     RecordingResumed,
 )
 from opusagent.call.playout import Batch, Playout
 from opusagent.call.policy import Policy
-from opusagent.call.private import Story, without_private
 from opusagent.call.progress import Backlog, Progress, audio_account
 from opusagent.call.quality import LineMonitor, Witnesses, alert_in_words
 from opusagent.call.reasons import End, EndReason
@@ -62,14 +56,12 @@ from opusagent.call.recorder import Recorder, Recording
 from opusagent.call.report import CallReport, Peaks
 from opusagent.call.seat import DialModel
 from opusagent.call.session import Session
-from opusagent.call.transcript import Transcript
-from opusagent.call.turns import TurnLog
 from opusagent.call.uplink import Uplink
-from opusagent.call.words import Line, count_words
+from opusagent.call.words import Line
 from opusagent.call.work import Work
 from opusagent.errors import INTERNAL_ERROR, RemoteProtocolError
 from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan
-from opusagent.realtime.events import ClientEvent, ResponseOutputAudioDelta, ServerEvent, SessionUpdate, UnknownEvent
+from opusagent.realtime.events import ClientEvent, ServerEvent, SessionUpdate, UnknownEvent
 from opusagent.units import CallId, LoopTime, Ms
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -138,21 +130,17 @@ class Call:
         witness = Witnesses((recording.tape, self.monitor)) if self.monitor else recording.tape
         self.uplink: Final = Uplink(caller.started, profile.model_media, witness, self.tap)
         self.downlink: Final = Downlink(self.playout, caller.dialect, witness, self._on_batch)
-        self._prices: Final = profile.policy.budget.prices
+        policy, media = profile.policy, profile.model_media
+        self.account: Final = Account(self.began, self.playout, media, recording.tape, mask_digits=policy.mask_digits)
+        self._prices: Final = policy.budget.prices
         self.work: Final = Work(profile.hands(self.downlink.say), self._on_tool_result, self._on_transfer)
-        self._transcript: Final = Transcript(profile.model_media, leg, mask_digits=profile.policy.mask_digits)
         self.ready: Final = trio.Event()
-        self._media: Final = profile.model_media
+        self._media: Final = media
         self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
         self._watch: Final = exchange.watch
-        self._story: Final = Story(self.began)
-        self._turns: Final = TurnLog()
         self._alarm: LoopTime | None = None
-        self._answer_at: int | None = None
-        self._ready_after: float | None = None
         self._unreadable = 0
         self._named = CallerNamed("", "", {})
-        self._gaps: list[float] = []
 
     # -- what happens ------------------------------------------------------------------------------------------
 
@@ -160,10 +148,7 @@ class Call:
         """The model said something."""
         now, start = LoopTime(trio.current_time()), self.playout.pushed
         self._perform(self.session.on_model(event, now))
-        if isinstance(event, ResponseOutputAudioDelta):
-            self._transcript.on_sound(event, start, self.playout.pushed, now - self.began)
-        else:
-            self._transcript.on_model(event, now - self.began)
+        self.account.on_model(event, start, now)
         self.downlink.ring()
 
     def on_caller(self, event: CallerEvent) -> None:
@@ -189,7 +174,6 @@ class Call:
     def on_line_back(self, gap: float) -> None:
         """The platform has come back after `gap` seconds."""
         now = LoopTime(trio.current_time())
-        self._gaps.append(round(gap, 3))
         self.downlink.regain_line(self.caller.dialect.resume())
         self._perform(self.session.on_line_back(gap, now))
         self._note(LineBack(now, gap))
@@ -207,7 +191,8 @@ class Call:
 
     def progress(self) -> Progress:
         """What the call has come to so far, and what waits in its buffers."""
-        audio = audio_account(self.uplink, self.playout, self._media, LoopTime(trio.current_time()))
+        now = LoopTime(trio.current_time())
+        audio = audio_account(self.uplink, self.playout, self._media, now)
         counts, control = self.session.statistics(), self.control.statistics().current_buffer_used
         return Progress(
             is_ready=self.ready.is_set(),
@@ -218,7 +203,7 @@ class Call:
             tokens=counts.tokens.total,
             dollars=round(counts.tokens.cost(self._prices), 6),
             model_errors=counts.model_errors,
-            line_gaps=len(self._gaps),
+            line_gaps=len(self.account.gaps(now)),
             audio=audio,
             backlog=Backlog(self.uplink.waiting_frames, audio.model_held, control),
         )
@@ -299,31 +284,14 @@ class Call:
                 assert_never(errand)
 
     def _note(self, moment: Moment) -> None:
-        at = round(moment.at - self.began, 4)
-        match moment:
-            case AnswerBegan():
-                self._answer_at = moment.position
-                self._turns.on_first_delta(at)
-            case CallerPaused():
-                self._turns.on_service_stopped(at)
-            case Interrupted() | Lapsed():
-                self._transcript.on_cut(moment.cuts, at)
-                for first in moment.cuts[:1]:
-                    self._turns.on_cut(first.heard, first.total)
-            case KeysCame():
-                self._transcript.on_keys(moment.digits, at)
-            case ModelReady():
-                self._ready_after = at
-            case _:
-                pass
-        self._story.add(moment, self.recording.tape.pauses)
+        self.account.note(moment)
         self._watch(moment)
 
     def on_ear(self, event: SpeechEvent) -> None:
         """Our own ears heard the caller begin or end to speak, at a media time that began with the first frame."""
         stopped = self.uplink.caller_time.call_time(event.at) if isinstance(event, SpeechStopped) else None
         if stopped is not None:
-            self._turns.on_ear_stopped(round(stopped - self.began, 4))
+            self.account.on_ear_stopped(stopped)
         speaking = isinstance(event, SpeechStarted)
         self._perform(self.session.on_ear(speaking=speaking, now=LoopTime(trio.current_time())))
         self.downlink.ring()
@@ -340,16 +308,7 @@ class Call:
         self._note(EchoHeard(LoopTime(trio.current_time()), path))
 
     def _on_batch(self, batch: Batch) -> None:
-        """Frames go to the platform; perhaps the first ones of an answer."""
-        self._transcript.on_batch(batch, batch.plays_at - self.began)
-        answer = self._answer_at
-        sent = sum(map(len, batch.frames))
-        if answer is None or answer >= batch.position + sent:
-            return
-        self._answer_at = None
-        ahead = self.playout.leg.ms_of(max(0, answer - batch.position)) / 1000
-        now = trio.current_time() - self.began
-        self._turns.on_first_sent(round(now, 4), round(batch.plays_at - self.began + ahead, 4))
+        self.account.on_batch(batch, LoopTime(trio.current_time()))
 
     # -- what remains -------------------------------------------------------------------------------------------
 
@@ -372,20 +331,20 @@ class Call:
             seconds=round(now - self.began, 3),
             end=end.reason,
             end_detail=end.detail,
-            setup_seconds=self._ready_after,
-            turns=self._turns.all(),
+            setup_seconds=self.account.ready_after,
+            turns=self.account.turns(),
             caller_turns=counts.turns,
             barge_ins=counts.barge_ins,
             audio=audio,
-            line_gaps=tuple(self._gaps),
+            line_gaps=self.account.gaps(now),
             model_errors=counts.model_errors,
             unknown_messages=counts.unknown,
             unreadable_messages=self._unreadable,
             recording=None if self.recording.path is None else str(self.recording.path),
             recording_fault=self.recording.fault,
-            story=self._story.lines(),
+            story=self.account.story(),
             hearing=None if self.tap is None else self.tap.statistics(),
-            words=count_words(words, self._transcript.lost),
+            words=self.account.counts(words),
             quality=None if self.monitor is None else self.monitor.summary(),
             recording_pauses=tuple(self.recording.tape.pauses),
             false_barge_ins=counts.false_barge_ins,
@@ -397,9 +356,7 @@ class Call:
 
     def transcript(self) -> Sequence[Line]:
         """What was said. The call is over: what the caller has not heard by now is cut."""
-        now = LoopTime(trio.current_time())
-        self._transcript.on_cut(self.playout.cut(now), now - self.began)
-        return without_private(self._transcript.lines(self._when_said), self.recording.tape.pauses)
+        return self.account.lines(LoopTime(trio.current_time()), self._when_said)
 
     def _when_said(self, media: Ms) -> float | None:
         """When the caller said what the model's service calls `media`, in seconds of the call."""

@@ -301,6 +301,8 @@ def test_a_platform_that_does_not_come_back_in_time_has_hung_up() -> None:
     assert report.end is EndReason.CALLER_LOST
     assert report.end_detail == "the connection broke without a close frame; not back within 30 s"
     assert 30 <= report.seconds < 32
+    (gap,) = report.line_gaps
+    assert 30 <= gap < 31.5
 
 
 def test_who_comes_while_the_call_is_being_finished_does_not_wait_for_ever() -> None:
