@@ -231,7 +231,29 @@ def _add_calls(app: App, environ: Mapping[str, str]) -> None:
         """
         return _report(target, directory, plot, environ, latency=latency, json=json)
 
-    for command in (demo, report):
+    def bench(
+        *,
+        calls: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (1, 10, 20, 40, 80),
+        seconds: float = 10.0,
+        rounds: int = 1,
+    ) -> int:
+        """Measure how many calls one process carries: CPU, memory, delays, lost sound, beside a bare relay.
+
+        Parameters
+        ----------
+        calls
+            How many calls at once, one after the other.
+        seconds
+            How long each is measured, once all calls talk.
+        rounds
+            How often; the least of the rounds counts.
+        """
+        if min(*calls, rounds, 1) < 1 or seconds <= 0:
+            _say("calls, rounds and seconds must be more than nothing")
+            return WRONG_CONFIGURATION
+        return _bench(calls, seconds, rounds)
+
+    for command in (demo, report, bench):
         app.command(command)
 
 
@@ -343,6 +365,12 @@ def _report(
         _say(fault)
         return WRONG_CONFIGURATION
     return OK if show(wish, sys.stdout.write, _say) else FAILED
+
+
+def _bench(calls: Sequence[int], seconds: float, rounds: int) -> int:
+    from opusagent.bench.load.command import Wish, bench
+
+    return bench(Wish(calls, seconds, rounds), sys.stdout.write)
 
 
 def _demo(output: Path, platform: Literal["twilio", "audiocodes"]) -> int:
