@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from opusagent.daemon.config_admin import AdminTable, read_admin
+from opusagent.daemon.config_cluster import ClusterTable, read_cluster
 from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
 from opusagent.daemon.config_errors import TableReader, read_document
 from opusagent.daemon.config_tables import (
@@ -123,6 +124,7 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "quality": Quality,
     "alerts": Alerts,
     "twilio_rest": TwilioRestTable,
+    "cluster": ClusterTable,
 }
 
 _A_LOOPBACK_ADDRESS: Final = "a loopback address such as 127.0.0.1"
@@ -200,6 +202,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     vad, quality, alerts = reader.read("vad", Vad), reader.read("quality", Quality), reader.read("alerts", Alerts)
     tools = ToolReader(reader).read()
     rest = read_twilio_rest(reader, environ, lambda name: _credential(name, key_in, environ, reader.problems))
+    cluster = read_cluster(reader)
     problems = [
         *reader.problems,
         *_certificate_problems(server, reader.faulty),
@@ -213,7 +216,21 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     if problems:
         raise ConfigError(problems)
     config = Config(
-        server, realtime, twilio, audiocodes, agent, recording, limits, admin, audio, vad, quality, alerts, tools, rest
+        server,
+        realtime,
+        twilio,
+        audiocodes,
+        agent,
+        recording,
+        limits,
+        admin,
+        audio,
+        vad,
+        quality,
+        alerts,
+        tools,
+        rest,
+        cluster,
     )
     problems = session_problems(config)
     if problems:

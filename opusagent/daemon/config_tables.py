@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, get_args
 import attrs
 
 from opusagent.call.archive import Format, missing_encoder
+from opusagent.daemon.config_cluster import Cluster
 from opusagent.daemon.config_keys import KeyBindings
 from opusagent.daemon.config_talk import Manners, Tuning
 from opusagent.daemon.config_twilio import TwilioRest
@@ -214,3 +215,4 @@ class Config:
     alerts: Alerts = Alerts()
     tools: tuple[Declared, ...] = ()
     twilio_rest: TwilioRest | None = None
+    cluster: Cluster | None = None

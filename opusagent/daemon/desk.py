@@ -27,6 +27,7 @@ from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, RemoteProtocolError
 from opusagent.net.limits import MODEL
 from opusagent.net.message_socket import MessageSocket
 from opusagent.net.sockets import connect
+from opusagent.platforms.audiocodes import SessionResume, render
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
 from opusagent.platforms.dialect import CallResumed
 from opusagent.platforms.twilio_dialect import TwilioDialect
@@ -68,7 +69,9 @@ class Desk:
         dialect = self._audiocodes_dialect()
         caller = await answer(socket, dialect)
         if isinstance(caller, CallResumed):
-            await self._resume(caller, token, socket, dialect)
+            name = (token, caller.platform_call_id)
+            if name in self._roster.seats or not await self._roster.elsewhere.carry(name, resume(name[1]), socket):
+                await self._resume(caller, token, socket, dialect)
             return
         if self.room().is_full:
             await socket.send(*dialect.hang_up("no room for a further call"))
@@ -78,15 +81,11 @@ class Desk:
             await socket.send(*dialect.hang_up("this conversation is already here"))
             return
         limits = Limits(call_seconds=self._config.limits.call_seconds, resume_seconds=platform.resume_seconds)
-        seats[name] = caller.seat
-        try:
-            with self._roster.slot():
-                await self._call("audiocodes", caller, limits)
-        finally:
-            del seats[name]
+        with seats.kept(name, caller.seat), self._roster.slot():
+            await self._call("audiocodes", caller, limits)
 
     async def resume_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
-        """One more socket for a conversation that goes on, and nothing else."""
+        """One more socket for a conversation that goes on in this process, and nothing else."""
         dialect = self._audiocodes_dialect()
         caller = await answer(socket, dialect)
         if isinstance(caller, CallResumed):
@@ -96,7 +95,7 @@ class Desk:
 
     async def _resume(self, call: CallResumed, token: str, socket: MessageSocket, dialect: AudioCodesDialect) -> None:
         """Seat a socket that comes back for a call. Only with the token that the call came with."""
-        seat = self._roster.seats.get((token, call.platform_call_id))
+        seat = self._roster.seats.find((token, call.platform_call_id))
         if seat is None:
             log.warning("resume refused: no such conversation", platform_call=call.platform_call_id)
             await socket.send(*dialect.hang_up("conversation not found"))
@@ -187,6 +186,11 @@ class Desk:
             log.warning("slow answers", call=report.call_id, turns=len(slow), longest_ms=max(waits))
         if report.audio.largest_chunk > alerts.chunk_bytes:
             log.warning("large chunks from the platform", call=report.call_id, bytes=report.audio.largest_chunk)
+
+
+def resume(conversation: str) -> str:
+    """What the platform says when it comes back for a conversation."""
+    return render(SessionResume(conversationId=conversation))
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from opusagent.daemon.observer import Observer
 from opusagent.daemon.roster import Roster
 from opusagent.daemon.site import Reception
 from opusagent.net.http import Request, Response, Upgrade
+from opusagent.net.message_socket import MessageSocket
 
 READY_PATH: Final = "/readyz"
 
@@ -45,6 +46,10 @@ class Frontage:
         self._retired[self._generation.number] = Reception(self._generation.config, ResumeDesk(self._desk))
         self._generation, self._desk, self._reception = generation, desk, reception
         self._forget()
+
+    async def readmit(self, token: str, socket: MessageSocket) -> None:
+        """Let a socket that another process accepted come back for its call here. `token` names the platform's."""
+        await self._desk.resume_audiocodes_call(token, socket)
 
     async def answer(self, request: Request) -> Response | Upgrade:
         """The answer of the generation in force, or of an earlier one to a platform that comes back for its call."""

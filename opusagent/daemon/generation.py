@@ -23,6 +23,7 @@ from opusagent.call.recorder import Disk, Recorder
 from opusagent.call.retention import Rules
 from opusagent.call.tape import TapeKind
 from opusagent.daemon.config import Config
+from opusagent.daemon.config_cluster import Cluster
 from opusagent.daemon.config_tables import Quality, Recording, Server, Vad
 from opusagent.daemon.config_values import reason, shown
 from opusagent.daemon.workshop import Workshop
@@ -32,7 +33,9 @@ from opusagent.units import Hz, Ms
 Backend = Callable[[Config], Awaitable[str]]
 """Says where the model of a configuration is dialled; starts the embedded one if it is wanted and not there yet."""
 
-FIXED: Final = ("server.listen", "server.reuse_port", "admin.socket", "admin.listen")
+CLUSTER: Final = ("cluster", "cluster.redis", "cluster.secret", "cluster.password", "cluster.host")
+
+FIXED: Final = ("server.listen", "server.reuse_port", "admin.socket", "admin.listen", *CLUSTER)
 """What is opened once, when the daemon starts."""
 
 
@@ -147,8 +150,8 @@ def fixed_problems(old: Config, new: Config) -> list[str]:
     """Why `new` cannot follow `old` without a restart, key by key."""
     changed = set(changes(old, new))
     return [
-        f"`{key.partition('.')[2]}` cannot change while the daemon runs: it is {_in_force(old, key)} and the file says "
-        f"{_in_force(new, key)}: restart the daemon, or put the old value back, at {key}"
+        f"`{key.rpartition('.')[2]}` cannot change while the daemon runs: it is {_in_force(old, key)} and the file "
+        f"says {_in_force(new, key)}: restart the daemon, or put the old value back, at {key}"
         for key in FIXED
         if key in changed
     ]
@@ -229,8 +232,24 @@ def _in_force(config: Config, key: str) -> str:
             return shown(config.server.reuse_port)
         case "admin.listen":
             return "not set" if config.admin.listen is None else shown(config.admin.listen.address)
-        case _:
+        case "admin.socket":
             return "not set" if config.admin.socket is None else shown(str(config.admin.socket))
+        case _:
+            return _of_cluster(config.cluster, key.rpartition(".")[2])
+
+
+def _of_cluster(cluster: Cluster | None, field: str) -> str:
+    match field:
+        case _ if cluster is None:
+            return "not set"
+        case "redis":
+            return shown(cluster.redis)
+        case "host":
+            return shown(cluster.host)
+        case "cluster":
+            return "set"
+        case _:
+            return "another"
 
 
 def _no_password() -> str:

@@ -12,10 +12,10 @@ from structlog.typing import FilteringBoundLogger
 from opusagent.call.bell import Bell
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
-from opusagent.call.seat import CallerSeat
 from opusagent.call.switch import RecordingSwitch
 from opusagent.daemon.control import CallDetail, CallOnLine
 from opusagent.daemon.life import STUCK_SECONDS
+from opusagent.daemon.seats import Elsewhere, Nowhere, Seats
 from opusagent.platforms.dialect import CallStarted
 from opusagent.units import CallId, LoopTime
 
@@ -59,8 +59,10 @@ class Roster:
 
     def __init__(self) -> None:
         self.news: Final = Bell()
-        self.seats: Final[dict[tuple[str, str], CallerSeat]] = {}
-        """The seats that a socket may come back to, by the peer's token and the platform's name for the call."""
+        self.seats: Final = Seats()
+        """The seats that a socket may come back to."""
+        self.elsewhere: Elsewhere = Nowhere()
+        """Where else a call may live that a socket comes back for."""
         self.is_closing = False
         """Whether new calls are refused."""
         self._calls: Final[dict[CallId, Conversation]] = {}

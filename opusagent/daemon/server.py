@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from opusagent.call.disk import SharedDisk
 from opusagent.daemon.admin_door import ADMIN, TokenSite, open_admin
+from opusagent.daemon.companionship import Companionship, open_companionship
 from opusagent.daemon.config import Config, load
 from opusagent.daemon.control_site import ControlSite
 from opusagent.daemon.control_socket import ANSWER_SECONDS, ControlSocket, open_control
@@ -75,15 +76,20 @@ async def run_daemon(
     means = Means(load=same, backend=backend, disk=SharedDisk(), environ={})
     generation = await settle(1, config, backend, means.disk)
     doorstep = await open_doorstep(config.server, ())
+    companionship = await open_companionship(config.cluster)
     steward = Steward(generation, doorstep, means, observer or Observer())
-    async with trio.open_nursery() as beside:
-        ready = trio.Event()
-        beside.start_soon(steward.run, ready.set)
-        await ready.wait()
-        announce(generation, doorstep)
-        task_status.started(doorstep.port)
-        await stop.wait()
-        steward.drain(0)
+    async with trio.open_nursery() as company:
+        if companionship is not None:
+            company.start_soon(companionship.keep, steward.roster, steward.frontage)
+        async with trio.open_nursery() as house:
+            ready = trio.Event()
+            house.start_soon(steward.run, ready.set)
+            await ready.wait()
+            announce(generation, doorstep)
+            task_status.started(doorstep.port)
+            await stop.wait()
+            steward.drain(0)
+        company.cancel_scope.cancel()
 
 
 def announce(generation: Generation, doorstep: Doorstep, admin: Doorstep | None = None) -> None:
@@ -127,6 +133,7 @@ class _Opened:
     steward: Steward
     control: ControlSocket | None
     admin: Doorstep | None
+    companionship: Companionship | None
     ready: Callable[[], None]
 
 
@@ -170,9 +177,10 @@ async def _open(
         admin = await open_admin(config, [each for each in sockets if each.name == ADMIN])
         steward = Steward(generation, doorstep, means, Observer(), admin)
         control = await open_control(config.admin.socket) if config.admin.socket else None
+        companionship = await open_companionship(config.cluster)
     except (ConfigError, CannotBind) as error:
         return error
-    return _Opened(steward, control, admin, partial(_on_ready, generation, doorstep, admin))
+    return _Opened(steward, control, admin, companionship, partial(_on_ready, generation, doorstep, admin))
 
 
 def _on_ready(generation: Generation, doorstep: Doorstep, admin: Doorstep | None) -> None:
@@ -193,6 +201,8 @@ async def _carry(opened: _Opened, signals: AsyncIterator[int], predecessor: Pred
             await orders.start(serve, [control.listener], site, CONTROL_LIMITS)
         if opened.admin is not None:
             orders.start_soon(_serve_admin, opened.admin, steward, site, orders)
+        if opened.companionship is not None:
+            orders.start_soon(opened.companionship.keep, steward.roster, steward.frontage)
         async with trio.open_nursery() as house:
             house.start_soon(steward.run, opened.ready)
             orders.start_soon(_obey, signals, steward, orders)

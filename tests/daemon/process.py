@@ -19,7 +19,7 @@ from opusagent.net.sockets import connect
 from opusagent.testing.twilio_caller import ScriptedTwilioCaller
 from opusagent.units import Ms
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 """Seconds that anything may take here. A machine that is busy with other things is no reason to fail."""
 
 CONFIGURATION: Final = """
@@ -36,6 +36,7 @@ directory = "{directory}/recordings"
 [admin]
 socket = "{directory}/control.sock"
 {admin}
+{more}
 """
 
 Line = Mapping[str, object]
@@ -51,6 +52,8 @@ class Settings:
     greeting: str = "Hello."
     admin: str = ""
     """Further lines under [admin]."""
+    more: str = ""
+    """Further tables."""
 
     def write(self, directory: Path, *, wrong: str = "") -> Path:
         """As the file that the daemon reads; `wrong` is added to it."""

@@ -68,8 +68,8 @@ async def test_a_running_call_is_resumed_as_it_came_and_nobody_else_comes_in_by_
     call = conversation("a", generation=1)
     name = BearerTokens([OLD]).recognise(f"Bearer {OLD}")
     assert name is not None
-    seat = roster.seats[(name, "conversation-1")] = CallerSeat(ours)
-    with roster.listed(call):
+    seat = CallerSeat(ours)
+    with roster.seats.kept((name, "conversation-1"), seat), roster.listed(call):
         frontage.follow(await generation(2, AFTER))
         assert await status(frontage, dialled("/audiocodes", "another-token")) == 404
         back = await frontage.answer(dialled("/audiocodes", OLD))
