@@ -34,4 +34,4 @@ async def talk(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(lambda: perform(talk, directory=Path(sys.argv[1]), disk=SharedDisk()))
+    trio.run(lambda: perform(talk, directory=Path(sys.argv[1]), disk=SharedDisk(abandon_on_cancel=True)))

@@ -4,11 +4,13 @@ A trip to a thread and back costs more than what a recording has to write four t
 at the same moment goes together, and while all threads are away what comes next waits for the next trip. Pieces of one
 trip are done one after the other; an error belongs to its piece alone.
 
-As with `trio.to_thread.run_sync`, cancelling whoever waits takes back what has not left yet; what is on its way is
-waited for, so that nothing is done that nobody knows of.
+As with `trio.to_thread.run_sync`, cancelling whoever waits takes back what has not left yet. What is on its way is
+waited for, so that nothing is done that nobody knows of; or, with `abandon_on_cancel`, goes on by itself: a disk that
+hangs may hold a thread for ever, and a call not at all.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -27,6 +29,7 @@ class _Piece:
     work: Callable[[], None]
     task: trio.lowlevel.Task
     failure: Exception | None = None
+    is_abandoned: bool = False
 
     def do(self) -> None:
         """On a thread. Whatever is raised is raised where the work was asked for."""
@@ -39,8 +42,9 @@ class _Piece:
 class SharedDisk:
     """Runs blocking work in as few trips to threads as it can. One for each event loop."""
 
-    def __init__(self, threads: int = THREADS) -> None:
+    def __init__(self, threads: int = THREADS, *, abandon_on_cancel: bool = False) -> None:
         self._free = threads
+        self._abandons: Final = abandon_on_cancel
         self._waiting: list[_Piece] = []
         self._is_called = False
         self.trips = 0
@@ -68,25 +72,32 @@ class SharedDisk:
             return
         self._free -= 1
         self.trips += 1
-        token = trio.lowlevel.current_trio_token()
-        trio.lowlevel.start_thread_soon(
-            partial(_do_all, pieces), lambda _: token.run_sync_soon(self._arrive, pieces), "disk"
-        )
+        come_back = partial(_come_back, trio.lowlevel.current_trio_token(), partial(self._arrive, pieces))
+        trio.lowlevel.start_thread_soon(partial(_do_all, pieces), come_back, "disk")
         if self._waiting:
             self._call()
 
     def _arrive(self, pieces: Sequence[_Piece]) -> None:
         self._free += 1
         for piece in pieces:
-            trio.lowlevel.reschedule(piece.task)
+            if not piece.is_abandoned:
+                trio.lowlevel.reschedule(piece.task)
         if self._waiting:
             self._call()
 
     def _take_back(self, piece: _Piece, _raise_cancel: Callable[[], None]) -> trio.lowlevel.Abort:
-        if piece not in self._waiting:
+        if piece in self._waiting:
+            self._waiting.remove(piece)
+        elif self._abandons:
+            piece.is_abandoned = True
+        else:
             return trio.lowlevel.Abort.FAILED
-        self._waiting.remove(piece)
         return trio.lowlevel.Abort.SUCCEEDED
+
+
+def _come_back(token: trio.lowlevel.TrioToken, arrive: Callable[[], None], _: object) -> None:
+    with suppress(trio.RunFinishedError):  # the disk hung for longer than the program ran
+        token.run_sync_soon(arrive)
 
 
 def _do_all(pieces: Sequence[_Piece]) -> None:

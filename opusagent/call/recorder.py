@@ -1,8 +1,9 @@
 """Recordings: WAV files that are playable at every moment of their call, also after `kill -9`.
 
 A pen takes from the tape what is old enough, appends it, and rewrites the header: at most the tape's `HOLD` and one
-`INTERVAL` are lost with the process. All disk work is somebody else's: a `Disk` runs it away from the event loop, and
-whatever a disk does, the call never waits for it.
+`INTERVAL` are lost with the process. What a caller's line may still fill is written as a draft, and again when it is
+certain. All disk work is somebody else's: a `Disk` runs it away from the event loop, and whatever a disk does, the call
+does not wait for it, but for `FINISH_SECONDS` at its end.
 
 An open file is locked (`flock`), so that whoever clears old recordings away, in this process or another, can tell which
 are still being made. The kernel lets go of the lock when the process ends, however it ends.
@@ -10,7 +11,9 @@ are still being made. The kernel lets go of the lock when the process ends, howe
 
 import errno
 import fcntl
+import math
 import os
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -22,7 +25,7 @@ import structlog
 import trio
 
 from opusagent.audio.wav import HEADER_BYTES, header
-from opusagent.call.tape import BlankTape, CallTape, Tape, TapeKind
+from opusagent.call.tape import MOST_HELD, BlankTape, CallTape, Tape, TapeKind
 from opusagent.units import CallId, Hz, LoopTime
 
 INTERVAL: Final = 0.3
@@ -55,6 +58,10 @@ def _on_grid(now: float) -> float:
     return now - now % GRID
 
 
+def _disregard(outcome: object) -> None:
+    """Nobody waits for it."""
+
+
 def free_bytes(directory: Path) -> int:
     """How much room the file system of `directory` has for us. Raises `OSError`."""
     room = os.statvfs(directory)
@@ -68,7 +75,11 @@ def _write_new(path: Path, content: bytes) -> None:
 
 @attrs.define
 class WavFile:
-    """An open recording. Blocking: every method is run by the disk. `least_free`: bytes without which none begins."""
+    """An open recording. Blocking: every method is run by the disk. `least_free`: bytes without which none begins.
+
+    A disk may hold a piece of work for so long that nobody waits for it any more. Then somebody abandons the file: it
+    is closed when that piece is done, and whatever is begun later does nothing.
+    """
 
     path: Path
     rate: Hz
@@ -76,6 +87,8 @@ class WavFile:
     least_free: int = 0
     data_bytes: int = 0
     descriptor: int = -1
+    is_abandoned: bool = False
+    _work: threading.Lock = attrs.field(factory=threading.Lock, init=False, eq=False)
 
     @property
     def is_open(self) -> bool:
@@ -84,6 +97,11 @@ class WavFile:
 
     def create(self) -> None:
         """Make the directory and the file. Raises `OSError`, also if fewer bytes than `least_free` are free."""
+        with self._work:
+            if not self.is_abandoned:
+                self._create()
+
+    def _create(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         free = free_bytes(self.path.parent)
         if free < self.least_free:
@@ -93,28 +111,59 @@ class WavFile:
         self.descriptor = _open_new(part)
         with suppress(OSError):  # a file system without locks: whoever clears away goes by age alone
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(self.descriptor, header(self.channels, self.rate, 0))
+        self._head(0)
         if os.path.lexists(self.path):
             part.unlink()
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.path))
         part.rename(self.path)
 
-    def append(self, block: bytes) -> None:
-        """Write `block` behind the samples, then say so in the header."""
+    def append(self, block: bytes, draft: bytes = b"") -> None:
+        """Write `block` behind the samples, and a `draft` of what will follow; then say so in the header.
+
+        The next block is written over the draft. Raises `OSError`; what was written then is in the header.
+        """
+        with self._work:
+            if self.is_abandoned:
+                return
+            self.data_bytes += self._write(block, self.data_bytes)
+            drafted = 0
+            try:
+                drafted = self._write(draft, self.data_bytes)
+            finally:
+                self._head(drafted)
+
+    def _write(self, block: bytes, place: int) -> int:
         view = memoryview(block)
         while view:
-            count = os.pwrite(self.descriptor, view, HEADER_BYTES + self.data_bytes)
-            self.data_bytes += count
+            count = os.pwrite(self.descriptor, view, HEADER_BYTES + place)
+            place += count
             view = view[count:]
-        os.pwrite(self.descriptor, header(self.channels, self.rate, self.data_bytes), 0)
+        return len(block)
+
+    def _head(self, drafted: int) -> None:
+        os.pwrite(self.descriptor, header(self.channels, self.rate, self.data_bytes + drafted), 0)
 
     def close(self) -> None:
-        """Have it on the disk, and let go of it."""
-        fd, self.descriptor = self.descriptor, -1
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        """Have it on the disk without a draft, and let go of it."""
+        with self._work:
+            if self.is_abandoned:
+                return
+            fd = self.descriptor
+            try:
+                self._head(0)
+                os.ftruncate(fd, HEADER_BYTES + self.data_bytes)
+                os.fsync(fd)
+            finally:
+                self.descriptor = -1
+                os.close(fd)
+
+    def abandon(self) -> None:
+        """Let go of it as it is, as soon as whatever is under way is done."""
+        with self._work:
+            self.is_abandoned = True
+            fd, self.descriptor = self.descriptor, -1
+            if fd >= 0:
+                os.close(fd)
 
 
 @attrs.define
@@ -133,60 +182,66 @@ class Recording:
 
 @attrs.define
 class Pen:
-    """The only task that touches a recording's file."""
+    """The only task that touches a recording's file. A disk that keeps some work for too long is asked for no more."""
 
     disk: Disk
     tape: CallTape
     recording: Recording
     file: WavFile
-    _waiting: bytes = b""
+    _over: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _end: float = math.inf
+    _hangs: bool = False
 
-    async def write(self, call: trio.CancelScope) -> None:
-        """Append what is old enough, time and again; when `call` is cancelled, the rest, within `FINISH_SECONDS`.
+    def finish(self) -> None:
+        """The call is over: what is left has `FINISH_SECONDS` to get on the disk."""
+        self._over.set()
+        self._end = trio.current_time() + FINISH_SECONDS
+        self._patience.deadline = min(self._patience.deadline, self._end)
 
-        `call` is shielded: whoever cancels the call as a whole does not stop the pen before its last words.
+    async def write(self) -> None:
+        """Append what is old enough, time and again, and the rest when it is told to `finish`.
+
+        Shielded: whoever cancels the call as a whole does not stop the pen before its last words.
         """
-        with call:
-            try:
-                with trio.move_on_after(FINISH_SECONDS, shield=True) as start:
-                    await self._do("recording could not be started", self.file.create)
-                self._check(start, "recording could not be started")
-                due = _on_grid(trio.current_time())
-                while True:
-                    due = max(due + INTERVAL, _on_grid(trio.current_time()))
-                    await trio.sleep_until(due)
-                    self._waiting += self.tape.take(LoopTime(trio.current_time()))
-                    await self._append()
-            finally:
-                with trio.move_on_after(FINISH_SECONDS, shield=True) as finish:
-                    await self._finish()
-                self._check(finish, "recording could not be finished")
+        with trio.CancelScope(shield=True):
+            await self._do("recording could not be started", self.file.create, FINISH_SECONDS)
+            due = _on_grid(trio.current_time())
+            while not self._over.is_set():
+                due = max(due + INTERVAL, _on_grid(trio.current_time()))
+                with trio.move_on_at(due):
+                    await self._over.wait()
+                now = LoopTime(trio.current_time())
+                await self._append("recording stopped", self.tape.take(now), self.tape.peek(now))
+            await self._finish()
 
     async def _finish(self) -> None:
-        self._waiting += self.tape.take_rest(LoopTime(trio.current_time()))
-        await self._append()
+        trouble = "recording could not be finished"
+        await self._append(trouble, self.tape.take_rest(LoopTime(trio.current_time())))
         if self.file.is_open:
-            await self._do("recording could not be finished", self.file.close)
+            await self._do(trouble, self.file.close, FINISH_SECONDS)
         if self.tape.lost_seconds:
             self._fail(f"recording has gaps: the disk was too slow for {self.tape.lost_seconds:.1f} s of audio")
 
-    async def _append(self) -> None:
-        # A cancelled append has either not begun or is complete: a disk's thread is not abandoned. So a block waits
-        # until its append returns, and none is lost or written twice.
-        block = self._waiting
-        if block and self.recording.fault is None:
-            await self._do("recording stopped", lambda: self.file.append(block))
-        self._waiting = b""
+    async def _append(self, trouble: str, block: bytes, draft: bytes = b"") -> None:
+        if (block or draft) and self.recording.fault is None:
+            await self._do(trouble, lambda: self.file.append(block, draft), MOST_HELD)
 
-    async def _do(self, trouble: str, work: Callable[[], None]) -> None:
+    async def _do(self, trouble: str, work: Callable[[], None], most: float) -> None:
+        """Have the disk do some `work`, within `most` seconds and before the end of the call's own bound."""
+        if self._hangs:
+            return
+        begun = trio.current_time()
         try:
-            await self.disk(work)
+            with trio.CancelScope(deadline=min(begun + most, self._end), shield=True) as self._patience:
+                await self.disk(work)
         except OSError as error:
             self._fail(f"{trouble}: {error}")
-
-    def _check(self, patience: trio.CancelScope, trouble: str) -> None:
-        if patience.cancelled_caught:
-            self._fail(f"{trouble}: the disk took more than {FINISH_SECONDS:g} s")
+        if self._patience.cancelled_caught:
+            self._hangs = True
+            self._fail(f"{trouble}: the disk took more than {trio.current_time() - begun:.1f} s")
+            # The disk may keep the file for ever, and only a thread can wait for that.
+            trio.lowlevel.start_thread_soon(self.file.abandon, _disregard, "abandoned recording")
 
     def _fail(self, fault: str) -> None:
         # Said once: what follows the first fault is its consequence.
@@ -241,10 +296,10 @@ class Recorder:
         tape = CallTape(rate, LoopTime(trio.current_time()), self.kind)
         recording = Recording(tape, folder / RECORDING_FILE)
         file = WavFile(folder / RECORDING_FILE, tape.rate, tape.channels, self.least_free)
-        call = trio.CancelScope(shield=True)
-        async with trio.open_nursery() as pen:
-            pen.start_soon(Pen(self.disk, tape, recording, file).write, call)
+        pen = Pen(self.disk, tape, recording, file)
+        async with trio.open_nursery() as pens:
+            pens.start_soon(pen.write)
             try:
                 yield recording
             finally:
-                call.cancel()
+                pen.finish()

@@ -73,7 +73,7 @@ async def run_daemon(
         await trio.lowlevel.checkpoint()
         return model_url
 
-    means = Means(load=same, backend=backend, disk=SharedDisk(), environ={})
+    means = Means(load=same, backend=backend, disk=SharedDisk(abandon_on_cancel=True), environ={})
     generation = await settle(1, config, backend, means.disk)
     doorstep = await open_doorstep(config.server, ())
     companionship = await open_companionship(config.cluster)
@@ -149,7 +149,7 @@ async def _live(
         means = Means(
             load=partial(_load, path, environ),
             backend=_backend(beside, start_embedded),
-            disk=SharedDisk(),
+            disk=SharedDisk(abandon_on_cancel=True),
             environ=environ,
             command=own_command(),
             manager=ServiceManager.of(environ),

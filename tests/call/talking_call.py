@@ -1,8 +1,9 @@
 """A program for `test_kill_minus_nine`: one call in real time, recorded by threads, that says how long it has lasted.
 
-    python talking_call.py DIRECTORY
+    python talking_call.py DIRECTORY [STALL]
 
-Both sides talk for at most ten seconds. Every 50 ms a line tells the seconds since the tape was opened.
+Both sides talk for at most ten seconds; after STALL seconds nothing comes from the caller's line any more. Every 50 ms
+a line tells the seconds since the tape was opened.
 """
 
 import sys
@@ -15,6 +16,7 @@ from opusagent.testing.play import Stage, perform
 from opusagent.units import Mulaw, Pcm16
 
 SECONDS = 10
+STALL = float(sys.argv[2]) if len(sys.argv) > 2 else None
 
 
 async def disk_on_threads(work: Callable[[], None]) -> None:
@@ -30,6 +32,8 @@ async def talk(stage: Stage) -> None:
         talking.start_soon(stage.caller.say, Mulaw(b"\x90" * 8000 * SECONDS))
         for tick in range(1, 20 * SECONDS):
             await trio.sleep_until(began + tick / 20)
+            if tick / 20 == STALL:
+                stage.platform.stall()
             print(f"{trio.current_time() - began:.3f}", flush=True)
         talking.cancel_scope.cancel()
 

@@ -120,3 +120,42 @@ async def test_whoever_is_cancelled_asks_for_nothing() -> None:
         await disk(lambda: None)
     assert scope.cancelled_caught
     assert disk.trips == 0
+
+
+async def test_what_is_on_its_way_can_be_abandoned_and_is_done_all_the_same() -> None:
+    """The thread is held, whoever waited is free at once, and what shares the trip is waited for by who still waits."""
+    disk, gate, done = SharedDisk(abandon_on_cancel=True), threading.Event(), list[str]()
+
+    async def wait_for(work: str) -> None:
+        await disk(lambda: done.append(work))
+        done.append(f"{work} returned")
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as calls:
+            with trio.CancelScope() as scope:
+                calls.start_soon(wait_for, "second")
+                async with trio.open_nursery() as impatient:
+                    impatient.start_soon(disk, lambda: held(gate))
+                    await trio.testing.wait_all_tasks_blocked()
+                    scope.cancel()
+            assert (scope.cancelled_caught, done, disk.trips) == (True, [], 1)
+            gate.set()
+    assert done == ["second", "second returned"]
+
+
+def test_a_disk_that_hangs_for_longer_than_the_program_runs_is_no_fault() -> None:
+    """The thread comes back to a loop that is over, and says nothing."""
+    gate, came_back = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        held(gate)
+
+    async def run() -> None:
+        disk = SharedDisk(abandon_on_cancel=True)
+        with trio.move_on_after(0.05):
+            await disk(hang)
+
+    trio.run(run)
+    gate.set()
+    trio.run(trio.to_thread.run_sync, came_back.set)
+    assert came_back.is_set()

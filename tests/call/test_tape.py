@@ -83,12 +83,124 @@ def test_a_caller_without_media_time_lies_where_it_arrives() -> None:
     assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (2, 20), (0, 460), (3, 20)]
 
 
-def test_no_silence_longer_than_an_hour_is_believed() -> None:
-    """A platform that claims to be at the end of time does not fill the memory."""
+@pytest.mark.parametrize("ahead", [20_000, 3_500_000, 2**60])
+def test_media_time_that_is_far_ahead_is_not_believed(ahead: int) -> None:
+    """A platform that claims to be at the end of time does not fill the memory, nor does it shift what follows."""
     tape = new_tape()
     tape.hear(pcm(1, 20), Ms(0), at(0.02))
-    tape.hear(pcm(2, 20), Ms(2**60), at(0.04))
-    assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (2, 20)]
+    tape.hear(pcm(2, 20), Ms(ahead), at(0.04))
+    tape.hear(pcm(3, 20), Ms(40), at(0.06))
+    tape.hear(pcm(4, 20), Ms(160), at(0.18))
+    assert left(tape.take_rest(LONG_AFTER)) == [(1, 20), (2, 20), (3, 20), (0, 100), (4, 20)]
+
+
+def test_nothing_was_said_later_than_it_came() -> None:
+    """The first frame came 300 ms late, and all the others show it: what was placed too late lies where it was said."""
+    tape = new_tape()
+    tape.hear(pcm(1, 20), Ms(0), at(0.42))
+    for number in range(1, 31):
+        tape.hear(pcm(2, 20), Ms(20 * number), at(max(0.42, 0.12 + 0.02 * number)))
+    tape.hear(pcm(3, 20), Ms(720), at(0.84))
+    assert left(tape.take_rest(LONG_AFTER)) == [(0, 100), (1, 20), (2, 600), (0, 100), (3, 20)]
+
+
+@pytest.mark.parametrize("media_time", [True, False])
+def test_a_channel_has_a_bound_in_memory_whatever_comes(*, media_time: bool) -> None:
+    """A disk takes nothing for an hour, and the platform sends a frame a minute: silence takes room as sound does."""
+    tape = new_tape()
+    for number in range(60):
+        then = 60 * number
+        tape.hear(pcm(1, 20), Ms(1000 * then) if media_time else None, at(then + 0.02))
+    assert tape.lost_seconds > 1
+    assert len(tape.take_rest(LONG_AFTER)) <= 4 * 8000 * (MOST_HELD + 1)
+
+
+# -- a line without media time -----------------------------------------------------------------------------------
+
+
+def talk_and_stall(tape: CallTape, stalled: float, ms: int, faster: float) -> bytes:
+    """What a tape has in the end of a caller who talks in chunks of `ms` without media time.
+
+    The line stalls after a second for so long, delivers what it holds so much `faster` than real time, and is on time
+    from then on. Each second of the caller's has a value of its own, and at each whole second the model says 20 ms.
+    """
+    written, tick, clear = b"", 0.0, LoopTime(0.0)
+    for number in range(round(1000 * (2 * stalled + 4) / ms)):
+        ended = ms * (number + 1) / 1000
+        came = at(ended) if ended <= 1 else at(max(ended, 1 + stalled))
+        clear = LoopTime(max(came, clear + ms / 1000 / faster))
+        while at(tick) <= clear:
+            if tick == int(tick):
+                tape.play(pcm(100, 20), at(tick))
+            written += tape.take(at(tick))
+            tape.peek(at(tick))
+            tick += 0.25
+        tape.hear(pcm(1 + ms * number // 1000, ms), None, clear)
+    return written + tape.take_rest(LONG_AFTER)
+
+
+@pytest.mark.parametrize("ms", [20, 100, 250])
+@pytest.mark.parametrize(("stalled", "faster"), [(0.3, 2), (0.3, 50), (3, 2), (3, 50), (8, 50)])
+def test_after_a_stall_without_media_time_both_channels_belong_together_again(
+    stalled: float, faster: float, ms: int
+) -> None:
+    """What comes faster than it can be said was said before: every second lies where it was said, within 20 ms."""
+    caller, model = channels(talk_and_stall(new_tape(), stalled, ms, faster))
+    said = [caller.index(value) / 8000 for value in range(1, int(2 * stalled) + 4)]
+    assert said == pytest.approx(range(len(said)), abs=0.02)
+    heard = [place / 8000 for place in range(len(model)) if model[place] and not (place and model[place - 1])]
+    assert heard[: len(said)] == pytest.approx(range(len(said)), abs=0.001)
+
+
+def test_a_line_that_was_silent_and_goes_on_in_real_time_was_silent() -> None:
+    """Nothing comes faster than it can be said: the silence stays, and is written `SETTLE` later."""
+    tape = new_tape()
+    for number in range(50):
+        tape.hear(pcm(1, 20), None, at(0.02 * (number + 1)))
+    for number in range(50):
+        tape.hear(pcm(2, 20), None, at(3.02 + 0.02 * number))
+    assert left(tape.take(at(3.9))) == [(1, 1000)]
+    assert left(tape.take(at(4.2)) + tape.take_rest(LONG_AFTER)) == [(0, 2000), (2, 1000)]
+
+
+# -- drafts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_draft_is_what_the_tape_would_be_if_nothing_came_any_more(rate: Hz) -> None:
+    """While the line stalls the model's words are in the draft, and taking them later is as if nobody had looked."""
+    looked, plain = (CallTape(HZ_8K, OPENED, TapeKind(rate)) for _ in range(2))
+    for tape in (looked, plain):
+        for number in range(50):
+            tape.hear(pcm(1000, 20), Ms(20 * number), at(0.02 * (number + 1)))
+        tape.play(pcm(2000, 2000), at(1.0))
+    taken, draft = looked.take(at(4)), looked.peek(at(4))
+    caller, model = channels(taken + draft)
+    assert len(caller) == pytest.approx((4 - HOLD) * rate, abs=rate / 200)
+    assert sum(value > 1000 for value in model) == pytest.approx(2 * rate, abs=rate / 100)
+    late = pcm(1000, 3000)
+    for tape in (looked, plain):
+        tape.hear(late, Ms(1000), at(4.0))
+    assert taken + looked.take_rest(at(4)) == plain.take_rest(at(4))
+
+
+def test_nothing_is_drafted_on_a_line_that_is_on_time() -> None:
+    tape = new_tape()
+    for number in range(100):
+        now = at(0.02 * (number + 1))
+        tape.hear(pcm(1, 20), Ms(20 * number), now)
+        tape.take(now)
+        assert tape.peek(now) == b""
+
+
+def test_a_call_that_ends_in_a_stall_is_no_shorter_than_its_draft() -> None:
+    tape = new_tape()
+    tape.hear(pcm(1, 20), Ms(0), at(0.02))
+    draft = tape.take(at(5)) + tape.peek(at(5))
+    tape = new_tape()
+    tape.hear(pcm(1, 20), Ms(0), at(0.02))
+    whole = tape.take(at(5)) + tape.peek(at(5))[:0] + tape.take_rest(at(5.1))
+    assert left(draft) == left(whole) == [(1, 20), (0, 4480)]
 
 
 def test_the_model_lies_where_it_is_heard() -> None:
@@ -156,12 +268,13 @@ def test_after_a_line_that_stalled_both_channels_belong_together_again() -> None
 
 
 def test_a_line_that_is_silent_for_longer_is_not_waited_for() -> None:
-    """What the model says is written, `LATE` behind."""
+    """Up to `LATE` nothing is written that it might still fill; then all of it, and what follows as it comes."""
     tape = new_tape()
     tape.hear(pcm(1, 20), Ms(0), at(0.02))
     tape.play(pcm(2, 1000), at(1.0))
-    stereo = tape.take(at(LATE + HOLD + 5))
-    assert (left(stereo), right(stereo)) == ([(1, 20), (0, 4980)], [(0, 1000), (2, 1000), (0, 3000)])
+    assert left(tape.take(at(LATE + HOLD))) == [(1, 20)]
+    stereo = tape.take(at(LATE + HOLD + 1)) + tape.take(at(LATE + HOLD + 2))
+    assert (left(stereo), right(stereo)) == ([(0, 11_980)], [(0, 980), (2, 1000), (0, 10_000)])
 
 
 def test_what_a_disk_is_too_slow_for_becomes_silence_and_is_counted() -> None:
