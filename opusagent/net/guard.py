@@ -4,20 +4,18 @@ Invariants:
 
 * A write has a deadline. A write that times out, or is cancelled once it may have begun, may have put half a frame on
   the wire: the stream is closed at once, because whatever followed would be read as garbage.
-* `listening_since` says since when a read has waited without a byte. A reader that is busy elsewhere does not listen,
-  and silence that nobody listens to is no evidence against the peer.
 """
 
+import os
 import socket
 import sys
 
 import trio
 from attrs import define, field
 
-from opusagent.units import LoopTime
-
 _USER_TIMEOUT_MS = 5000
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_PROBES = 10, 5, 3
+_READ_BYTES = 64 * 1024
 
 
 def tune(stream: trio.abc.Stream, *, send_buffer_bytes: int | None) -> None:
@@ -67,21 +65,39 @@ def _socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
 
 @define(eq=False)
 class GuardedStream(trio.abc.Stream):
-    """`inner` with a deadline on every write. One task reads; writes do not overlap."""
+    """`inner` with a deadline on every write. One task reads; writes do not overlap.
+
+    On a plain TCP stream both ways are shorter than the stream's own. What comes is waited for before it is read, since
+    hardly ever is anything there; and what fits into the kernel's buffer is written without waiting for the next turn
+    of the loop.
+    """
 
     inner: trio.abc.Stream
     send_seconds: float
-    listening_since: LoopTime | None = field(default=None, init=False)
-    """When the read that is now waiting began; None while nobody reads."""
     stalled: bool = field(default=False, init=False)
     """A write has met its deadline. The stream is closed."""
+    _tcp: "trio.socket.SocketType | None" = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tcp = self.inner.socket if isinstance(self.inner, trio.SocketStream) else None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        self.listening_since = LoopTime(trio.current_time())
-        try:
+        """What has come, at most `max_bytes`; b"" at the end.
+
+        Raises:
+            trio.BrokenResourceError: the connection broke.
+            trio.ClosedResourceError: the stream is closed, perhaps meanwhile.
+        """
+        if self._tcp is None:
             return await self.inner.receive_some(max_bytes)
-        finally:
-            self.listening_since = None
+        while True:
+            await trio.lowlevel.wait_readable(_descriptor(self._tcp))
+            try:
+                return os.read(_descriptor(self._tcp), max_bytes or _READ_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError(f"the connection broke: {error}") from error
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write all of `data`.
@@ -91,10 +107,14 @@ class GuardedStream(trio.abc.Stream):
             trio.ClosedResourceError: the stream is closed.
         """
         await trio.lowlevel.checkpoint_if_cancelled()  # before the first byte a cancellation breaks nothing
+        rest = memoryview(data)[0 if self._tcp is None else _written(self._tcp, data) :]
+        if not rest:
+            return
         with trio.move_on_after(self.send_seconds) as patience:
             try:
-                await self.inner.send_all(data)
+                await self.inner.send_all(rest)
             except trio.Cancelled:
+                self.stalled = patience.cancel_called  # before the close, which wakes whoever reads
                 await trio.aclose_forcefully(self.inner)
                 raise
         if patience.cancelled_caught:
@@ -117,3 +137,21 @@ class GuardedStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self.inner.aclose()
+
+
+def _descriptor(tcp: "trio.socket.SocketType") -> int:
+    """The descriptor to use now: by the next turn of the loop it may be another connection's."""
+    descriptor = tcp.fileno()
+    if descriptor < 0:
+        raise trio.ClosedResourceError("this end is closed")
+    return descriptor
+
+
+def _written(tcp: "trio.socket.SocketType", data: bytes | bytearray | memoryview) -> int:
+    """How much of `data` the kernel takes at once."""
+    try:
+        return os.write(_descriptor(tcp), data)
+    except BlockingIOError:
+        return 0
+    except OSError as error:
+        raise trio.BrokenResourceError(f"the connection broke: {error}") from error

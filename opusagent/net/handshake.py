@@ -1,11 +1,10 @@
 """The opening handshake of RFC 6455, both sides, as pure machines: bytes and headers in, a verdict out.
 
-wsproto does the protocol. It is driven from here rather than by trio-websocket, because that library opens a
-connection inside its reader task: a refusal loses its HTTP status and body there, a bad answer escapes as a foreign
-exception, and bytes that a client glues behind its request are dropped. No extension is ever offered or accepted:
-a compressed frame of 4 KiB inflates to 4 MiB before anyone can count it.
+wsproto does the protocol. No extension is ever offered or accepted: a compressed frame of 4 KiB inflates to 4 MiB
+before anyone can count it.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +21,8 @@ EXCERPT_BYTES: Final = 4096
 """What is read of a refusal's body: a backend's error document is under 1 KiB."""
 
 _EXCERPT_CHARACTERS: Final = 500
+
+_EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 
 
 @frozen
@@ -68,9 +69,10 @@ class Greeting:
 
     endpoint: Endpoint
     request: bytes
-    machine: WSConnection
+    _machine: WSConnection
     status: int | None = field(default=None, init=False)
     accepted: bool = field(default=False, init=False)
+    _answer: bytearray = field(factory=bytearray, init=False)
     _location: str = field(default="", init=False)
     _body: bytearray = field(factory=bytearray, init=False)
     _body_finished: bool = field(default=False, init=False)
@@ -102,32 +104,33 @@ class Greeting:
         Raises:
             PeerRefused: this is no HTTP answer to a WebSocket request.
         """
+        self._answer += data
         try:
-            self.machine.receive_data(bytes(data) or None)
+            self._machine.receive_data(bytes(data) or None)
         except (WsprotoError, UnicodeError) as error:
             self._listen()
             self._give_up(error, at_end=not data)
         else:
             self._listen()
 
-    def verdict(self) -> WSConnection:
-        """The open connection.
+    def verdict(self) -> bytes:
+        """The connection is open: what the server sent behind its 101.
 
         Raises:
             PeerRefused: with the peer's status, where it points, and the beginning of what it said.
         """
         if self.accepted:
-            return self.machine
+            return _behind_the_head(self._answer)
         text = self._body[:EXCERPT_BYTES].decode("utf-8", "replace").strip()[:_EXCERPT_CHARACTERS]
         pointed = f" and pointed to {self._location[:200]!r} (redirects are not followed)" if self._location else ""
         said = f": {text!r}" if text else ""
         raise PeerRefused(f"{self.endpoint.authority} answered {self.status}{pointed}{said}", status=self.status)
 
     def _listen(self) -> None:
-        if self.machine.connection is not None:
-            self.accepted = True  # what is glued behind the 101 stays inside the machine, for whoever reads it on
+        if self._machine.connection is not None:
+            self.accepted = True
             return
-        for event in self.machine.events():
+        for event in self._machine.events():
             self._hear(event)
 
     def _hear(self, event: Event) -> None:
@@ -151,12 +154,18 @@ class Greeting:
             raise PeerRefused(f"{self.endpoint.authority} does not answer like a WebSocket server: {error}")
 
 
+def _behind_the_head(answer: bytearray) -> bytes:
+    """What follows the empty line, which h11 accepts with and without a carriage return."""
+    head = _EMPTY_LINE.search(answer)
+    return b"" if head is None else bytes(answer[head.end() :])
+
+
 @frozen
 class Accepted:
-    """A client's handshake is right: send `reply` and the connection is open."""
+    """A client's handshake is right: send `reply` and the connection is open. `glued`: sent behind the request."""
 
-    machine: WSConnection
     reply: bytes
+    glued: bytes
 
 
 @frozen
@@ -180,8 +189,7 @@ def answer_handshake(request: h11.Request, glued: bytes) -> Accepted | Refused:
         return _refused(error)
     except UnicodeError:
         return Refused(400, "a header of the WebSocket handshake is not ASCII")
-    machine.receive_data(glued)
-    return Accepted(machine, reply)
+    return Accepted(reply, glued)
 
 
 def _refused(error: WsprotoError) -> Refused:

@@ -43,24 +43,6 @@ async def test_a_write_that_is_cancelled_before_its_first_byte_breaks_nothing(au
     assert await theirs.receive_some() == b"sent"
 
 
-async def test_silence_is_counted_while_somebody_listens(autojump_clock: MockClock) -> None:
-    ours, theirs = stream_pair()
-    guard = GuardedStream(ours, 3.0)
-    assert guard.listening_since is None
-    begin = trio.current_time()
-    seen: list[float | None] = []
-
-    async def look() -> None:
-        await trio.sleep(2)
-        seen.append(guard.listening_since)
-        await theirs.send_all(b"x")
-
-    async with trio.open_nursery() as talk:
-        talk.start_soon(look)
-        await guard.receive_some()
-    assert (seen, guard.listening_since) == ([begin], None)
-
-
 async def test_the_kernel_is_told_to_give_up_in_time() -> None:
     """On TCP; other streams have no options and no address."""
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
