@@ -293,10 +293,12 @@ def _serve(path: Path, environ: Mapping[str, str]) -> int:
 
 
 def _check(path: Path, environ: Mapping[str, str]) -> int:
-    from opusagent.daemon.config import load
+    from opusagent.daemon.config import doubts, load
     from opusagent.daemon.generation import identity_of
 
-    identity_of(load(path, environ).server)
+    config = load(path, environ)
+    identity_of(config.server)
+    sys.stdout.writelines(f"{path}: warning: {doubt}\n" for doubt in doubts(config))
     sys.stdout.write(f"{path}: no problem found\n")
     return OK
 

@@ -45,6 +45,7 @@ from opusagent.daemon.config_values import (
     between,
     is_loopback,
     is_plain,
+    is_readable,
     key_in,
     reason,
     shown,
@@ -200,7 +201,10 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     admin = read_admin(reader, environ, lambda name: _credential(name, tokens_in, environ, reader.problems), server)
     audio = reader.read("audio", Audio)
     vad, quality, alerts = reader.read("vad", Vad), reader.read("quality", Quality), reader.read("alerts", Alerts)
+    before = len(reader.problems)
     tools = ToolReader(reader).read()
+    # A target that is missing may be one that is wrong.
+    targets = transfer_targets(tools) if len(reader.problems) == before else None
     rest = read_twilio_rest(reader, environ, lambda name: _credential(name, key_in, environ, reader.problems))
     cluster = read_cluster(reader)
     problems = [
@@ -210,9 +214,8 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
         *_chunk_problems(audio, reader),
         *manner_problems(agent, reader.faulty),
         *_ear_problems(realtime, vad, reader),
+        *([] if targets is None else agent.keys.problems(targets)),
     ]
-    if not problems:  # a target that is missing may be one that is wrong
-        problems = agent.keys.problems(transfer_targets(tools))
     if problems:
         raise ConfigError(problems)
     config = Config(
@@ -248,6 +251,14 @@ def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:
     if elsewhere and not key and "realtime.api_key_file" not in reader.faulty:
         reader.problems.append(_NO_KEY)
     return _tuned(Realtime(url, table.model, key, table.audio), table)
+
+
+def doubts(config: Config) -> list[str]:
+    """What is allowed and hardly meant, each with what to do about it."""
+    if config.realtime.url != EMBEDDED_BACKEND:
+        return []
+    where = f"set the environment's {KEY_VARIABLE}, or `api_key_file` under [realtime]"
+    return [f"callers will talk to the parrot inside this program and to no model: there is no key; {where}"]
 
 
 def _tuned(realtime: Realtime, tuning: Tuning) -> Realtime:
@@ -302,6 +313,16 @@ def _ear_problems(realtime: Realtime, vad: Vad, reader: TableReader) -> list[str
 
 
 def _certificate_problems(server: Server, faulty: Collection[str]) -> list[str]:
+    pair = (("certificate", server.certificate), ("certificate_key", server.certificate_key))
+    lost = [
+        f"`{key}` is no file that can be read: {file}, at server.{key}"
+        for key, file in pair
+        if file is not None and not is_readable(file)
+    ]
+    return [*lost, *_half_a_pair(server, faulty)]
+
+
+def _half_a_pair(server: Server, faulty: Collection[str]) -> list[str]:
     if (server.certificate is None) == (server.certificate_key is None):
         return []
     missing = "certificate_key" if server.certificate_key is None else "certificate"
@@ -345,7 +366,7 @@ def _platform_problems(
     return [
         *_twilio_problems(server, twilio, faulty),
         *_audiocodes_problems(server, audiocodes, faulty),
-        *_path_problems(twilio, audiocodes),
+        *_path_problems(twilio, audiocodes, faulty),
     ]
 
 
@@ -363,7 +384,9 @@ def _audiocodes_problems(server: Server, audiocodes: AudioCodes | None, faulty: 
     return [] if audiocodes.tokens else [_NO_TOKENS]
 
 
-def _path_problems(twilio: Twilio | None, audiocodes: AudioCodes | None) -> list[str]:
+def _path_problems(twilio: Twilio | None, audiocodes: AudioCodes | None, faulty: Collection[str]) -> list[str]:
+    if {"twilio.path", "audiocodes.path"} & set(faulty):
+        return []
     if twilio is None or audiocodes is None or twilio.path != audiocodes.path:
         return []
     return [f"`path` must not be {shown(audiocodes.path)}, which is twilio.path, at audiocodes.path"]

@@ -152,6 +152,15 @@ def token(text: str) -> str:
     return text
 
 
+def is_readable(file: Path) -> bool:
+    """Whether there is a file that this process may read."""
+    try:
+        with file.open("rb"):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
 def tokens_in(file: Path) -> tuple[Secret, ...]:
     """The tokens that `file` holds, one a line; empty lines and lines that begin with `#` are passed over."""
     try:

@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from opusagent.call.disk import SharedDisk
 from opusagent.daemon.admin_door import ADMIN, TokenSite, open_admin
 from opusagent.daemon.companionship import Companionship, open_companionship
-from opusagent.daemon.config import Config, load
+from opusagent.daemon.config import EMBEDDED_BACKEND, Config, doubts, load
 from opusagent.daemon.control_site import ControlSite
 from opusagent.daemon.control_socket import ANSWER_SECONDS, ControlSocket, open_control
 from opusagent.daemon.doorstep import Doorstep, open_doorstep
@@ -100,11 +100,13 @@ def announce(generation: Generation, doorstep: Doorstep, admin: Doorstep | None 
         listen=config.server.listen.address,
         port=doorstep.port,
         tls=generation.identity is not None,
-        model=config.realtime.model,
+        model="parrot" if config.realtime.url == EMBEDDED_BACKEND else config.realtime.model,
         backend=generation.model_url,
         pid=os.getpid(),
         **({} if admin is None else {"admin_port": admin.port}),
     )
+    for doubt in doubts(config):
+        log.warning("the configuration is allowed and hardly meant", what=doubt)
 
 
 def run_process(path: Path, environ: Mapping[str, str], start_embedded: StartEmbedded) -> int:

@@ -104,8 +104,8 @@ def trimmed(audio: Pcm16) -> Pcm16:
 class Parrot:
     """Answers each turn with the caller's own words, and where there are none with a chime.
 
-    The parrot does not understand speech, so the transcript of an answer tells only how long it is; the transcript of
-    a chime is the text that a real model would have been given to say.
+    The parrot does not understand speech and follows no instructions, so its transcripts tell what was to be heard: how
+    long an answer is, and what a real model would have been told where there is a chime.
     """
 
     chime: Pcm16 = attrs.field(factory=chime)
@@ -114,6 +114,6 @@ class Parrot:
         """The words of `cue.heard` played back, or the chime."""
         words = trimmed(cue.heard)
         if not words:
-            return Reply(Utterance(self.chime, cue.instructions))
+            return Reply(Utterance(self.chime, f"(a chime, in place of: {cue.instructions})"))
         seconds = ms_of_samples(len(words) // 2, HZ_24K) / 1000
         return Reply(Utterance(words, f"(the caller's own words, {seconds:.1f} s)"))

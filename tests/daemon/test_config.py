@@ -19,6 +19,7 @@ from opusagent.daemon.config import (
     Server,
     Twilio,
     Vad,
+    doubts,
     load,
     parse,
 )
@@ -379,11 +380,35 @@ def test_load_says_why_a_file_cannot_be_read(tmp_path: Path) -> None:
         assert problem.startswith(f"{path}: {complaint}")
 
 
+def test_a_target_that_does_not_exist_is_told_beside_other_mistakes() -> None:
+    """But not beside mistakes in the tools: the target may be among those."""
+    text = PLATFORM + '[agent]\nvoice = 5\n[agent.keys]\n0 = { transfer = "doctor" }\n'
+    nobody = '`0` transfers to "doctor"; targets are none: there is no tool `transfer_call`, at agent.keys'
+    assert problems(text.replace("voice = 5\n", "") + "[limits]\ncall_seconds = 0\n")[1:] == (nobody,)
+    assert nobody not in problems(text + '[[tools]]\nbuilt_in = "transfer_cal"\n')
+
+
+def test_two_platforms_are_not_said_to_share_a_path_that_is_itself_wrong() -> None:
+    """What stands in its place meanwhile is nobody's."""
+    text = '[twilio]\ninsecure = true\npath = "audio"\n[audiocodes]\ninsecure = true\npath = "/twilio/media"\n'
+    assert problems(text) == ('`path` must be a plain path like "/twilio/media", not "audio", at twilio.path',)
+
+
+def test_a_daemon_without_a_model_is_allowed_and_doubted() -> None:
+    """Who forgot the key has a parrot at the front desk."""
+    (doubt,) = doubts(parse(PLATFORM, {}, source="x.toml"))
+    assert "callers will talk to the parrot" in doubt
+    assert "OPENAI_API_KEY" in doubt
+    assert doubts(parse(PLATFORM, KEY, source="x.toml")) == []
+
+
 def test_certificate_and_key_come_together() -> None:
     assert problems(PLATFORM + '[server]\ncertificate = "c.pem"\n') == (
+        "`certificate` is no file that can be read: c.pem, at server.certificate",
         "`certificate_key` is missing: a certificate and its key are set together, at server.certificate_key",
     )
     assert problems(PLATFORM + '[server]\ncertificate_key = "k.pem"\n') == (
+        "`certificate_key` is no file that can be read: k.pem, at server.certificate_key",
         "`certificate` is missing: a certificate and its key are set together, at server.certificate",
     )
 

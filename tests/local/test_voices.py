@@ -28,9 +28,11 @@ def test_quiet_between_words_stays() -> None:
     assert trimmed(Pcm16(silence(20) + said)) == silence(20) + said
 
 
-def test_without_words_the_parrot_rings_and_writes_the_greeting_it_would_have_spoken() -> None:
+def test_without_words_the_parrot_rings_and_writes_what_it_was_told() -> None:
     for heard in (b"", silence(2000)):
-        assert Parrot().answer(Cue(Pcm16(heard), "Say hello.")) == Reply(Utterance(chime(), "Say hello."))
+        assert Parrot().answer(Cue(Pcm16(heard), "Say hello.")) == Reply(
+            Utterance(chime(), "(a chime, in place of: Say hello.)")
+        )
 
 
 def test_the_chime_is_six_tenths_of_a_second_and_loud_enough_to_be_taken_for_speech() -> None:
