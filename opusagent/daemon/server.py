@@ -21,7 +21,9 @@ from opusagent.daemon.config import EMBEDDED_BACKEND, Config, doubts, load
 from opusagent.daemon.control_site import ControlSite
 from opusagent.daemon.control_socket import ANSWER_SECONDS, ControlSocket, open_control
 from opusagent.daemon.doorstep import Doorstep, open_doorstep
+from opusagent.daemon.exposition import metrics_of
 from opusagent.daemon.generation import Generation, settle
+from opusagent.daemon.loop_watch import LoopWatch
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.steward import Means, Steward
 from opusagent.daemon.systemd import InheritedSocket, ServiceManager, inherited_sockets, watchdog_seconds
@@ -158,10 +160,12 @@ async def _live(
             watchdog=watchdog_seconds(environ, os.getpid()),
             predecessor=predecessor,
         )
+        loop = LoopWatch()
+        trio.lowlevel.add_instrument(loop)
         opened = await _open(config, means, sockets)
         if isinstance(opened, _Opened):
             with trio.open_signal_receiver(*SIGNALS) as signals:
-                await _carry(opened, signals, predecessor)
+                await _carry(opened, signals, predecessor, loop)
         beside.cancel_scope.cancel()
     if not isinstance(opened, _Opened):
         raise opened
@@ -191,10 +195,12 @@ def _on_ready(generation: Generation, doorstep: Doorstep, admin: Doorstep | None
     gc.freeze()  # what is there now stays: a full collection during calls need not look at it
 
 
-async def _carry(opened: _Opened, signals: AsyncIterator[int], predecessor: Predecessor | None) -> None:
+async def _carry(
+    opened: _Opened, signals: AsyncIterator[int], predecessor: Predecessor | None, loop: LoopWatch
+) -> None:
     """Serve until the steward has done, and answer orders meanwhile."""
     steward, control = opened.steward, opened.control
-    site = ControlSite(steward)
+    site = ControlSite(steward, metrics_of(steward, steward.meter, loop))
     if predecessor is not None:
         await predecessor.take_over()
     async with trio.open_nursery() as orders:

@@ -27,15 +27,17 @@ from opusagent.daemon.control import CallDetail, CallOnLine, Status, Verdict
 from opusagent.daemon.doorstep import Doorstep
 from opusagent.daemon.dump import task_tree
 from opusagent.daemon.frontage import Frontage
+from opusagent.daemon.gauges import LiveCall
 from opusagent.daemon.generation import Backend, Generation, changes, fixed_problems, settle
 from opusagent.daemon.life import Life, Phase, is_alive
+from opusagent.daemon.meter import Meter
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.roster import Roster
 from opusagent.daemon.systemd import EXTENSION_USEC, ServiceManager, status
 from opusagent.daemon.upgrade import Predecessor, Successor, UpgradeFailed, start_successor
 from opusagent.errors import ConfigError
 from opusagent.net.limits import ListenerLimits
-from opusagent.net.listener import FrontDoor
+from opusagent.net.listener import FrontDoor, ListenerStatistics
 from opusagent.units import CallId, LoopTime
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -76,6 +78,7 @@ class Steward:
         admin: Doorstep | None = None,
     ) -> None:
         self.roster: Final = Roster()
+        self.meter: Final = Meter()
         self._observer: Final = observer
         self._archive: Final = Archive(generation.keeping, SharedDisk(threads=1))
         onlooker = attrs.evolve(observer, on_report=self._on_report)
@@ -129,6 +132,15 @@ class Steward:
         """One call, with what it has come to so far."""
         call = self.roster.conversation(call_id)
         return None if call is None else call.detail(LoopTime(trio.current_time()))
+
+    def live(self) -> list[LiveCall]:
+        """The calls that there are, with what they have come to so far."""
+        now = LoopTime(trio.current_time())
+        return [LiveCall(call.seen(now), call.switch.progress()) for call in self.roster.conversations]
+
+    def door(self) -> ListenerStatistics:
+        """What the calls' port has seen."""
+        return self._door.statistics()
 
     @property
     def _generation(self) -> Generation:
@@ -222,7 +234,9 @@ class Steward:
         return Verdict(generation=new.number, changed=changed)
 
     def _on_report(self, report: CallReport) -> None:
-        """A call is over, with all that is kept of it."""
+        """A call is over, with all that is kept of it. It is on the roster until it is filed."""
+        call = self.roster.conversation(report.call_id)
+        self.meter.count(report, "" if call is None else call.platform)
         if report.recording is not None:
             self._archive.finished(Path(report.recording).parent)
         self._observer.on_report(report)

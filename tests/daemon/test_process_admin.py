@@ -17,6 +17,16 @@ def with_port(directory: Path) -> str:
     return f'listen = "127.0.0.1:0"\ntokens_file = "{directory}/tokens"\n'
 
 
+LIVE = 'opusagent_calls{platform="twilio",state="talking"}'
+ENDED = 'opusagent_calls_ended_total{platform="twilio",reason="caller_hung_up"}'
+
+
+def figure(page: str, series: str) -> float:
+    """The value of one series."""
+    (line,) = [line for line in page.splitlines() if line.startswith(f"{series} ")]
+    return float(line.rpartition(" ")[2])
+
+
 def port_of(running: DaemonProcess) -> int:
     return int(str(running.said("ready")[0]["admin_port"]))
 
@@ -46,6 +56,26 @@ async def test_a_call_is_seen_and_ended_by_an_operator(tmp_path: Path) -> None:
         assert (ended["call"], ended["reason"]) == (seen["call_id"], "ended by an operator")
         gone = await running.order("hangup", seen["call_id"])
         assert (gone.returncode, b"there is no call" in gone.stderr) == (1, True)
+
+
+async def test_metrics_of_a_call_while_it_talks_and_when_it_is_over(tmp_path: Path) -> None:
+    settings = Settings(admin=with_port(tmp_path))
+    async with daemon(tmp_path, settings) as running:
+        async with call(running.port) as caller:
+            await caller.hear(Ms(200))
+            await be_answered(caller)
+            _, during = await ask_port(running, "GET", "/metrics")
+            await caller.hang_up()
+        after = during
+        with trio.fail_after(PATIENCE):
+            await trio.lowlevel.checkpoint()
+            while figure(after, LIVE) or not figure(after, ENDED):
+                _, after = await ask_port(running, "GET", "/metrics")
+    assert (figure(during, LIVE), figure(after, LIVE)) == (1, 0)
+    assert (figure(during, ENDED), figure(after, ENDED)) == (0, 1)
+    assert figure(after, 'opusagent_turn_seconds_count{stage="ear"}') >= 1
+    assert figure(after, 'opusagent_audio_seconds_total{account="model_heard"}') > 0.2
+    assert 'opusagent_loop_longest_step_seconds{task="' in after
 
 
 async def test_the_admin_port_goes_to_the_process_that_takes_over(tmp_path: Path) -> None:
