@@ -141,6 +141,7 @@ async def _attend_caller(call: Call, limits: Limits) -> None:
             lost = await _serve_line(call, seat)
             if lost.reason not in MAY_COME_BACK or not limits.resume_seconds:
                 break
+            seat.lose()
             call.on_line_lost()
             # In a task of its own: the peer of a socket that is half alive does not answer, and a newcomer may be here.
             farewells.start_soon(seat.line.socket.close, GOING_AWAY, "the call goes on over another socket")

@@ -31,10 +31,11 @@ class ModelSeat:
 
 @attrs.frozen(eq=False)
 class Line:
-    """A platform's socket, and whether the call still needs it."""
+    """A platform's socket, whether the call still needs it, and whether it was lost."""
 
     socket: MessageSocket
     released: trio.Event = attrs.field(factory=trio.Event)
+    lost: trio.Event = attrs.field(factory=trio.Event)
 
 
 class CallerSeat:
@@ -50,6 +51,15 @@ class CallerSeat:
         self.vacated = trio.Event()
         self._next: Line | None = None
         self._news = trio.Event()
+
+    @property
+    def is_empty(self) -> bool:
+        """The line was lost, and nobody has come back yet."""
+        return self.line.lost.is_set()
+
+    def lose(self) -> None:
+        """The line is lost; another may come."""
+        self.line.lost.set()
 
     async def occupy(self, socket: MessageSocket) -> None:
         """Let `socket` take over. Returns when the call does not need it any more; its owner closes it then.

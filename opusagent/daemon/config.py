@@ -5,7 +5,7 @@ Names of files and directories that are not absolute are taken from the daemon's
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -14,14 +14,20 @@ from opusagent.daemon.config_admin import AdminTable, read_admin
 from opusagent.daemon.config_cluster import ClusterTable, read_cluster
 from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
 from opusagent.daemon.config_errors import TableReader, read_document
+from opusagent.daemon.config_platforms import (
+    NO_PLATFORM,
+    AudioCodesTable,
+    TwilioTable,
+    platform_problems,
+    read_audiocodes,
+    read_twilio,
+)
 from opusagent.daemon.config_tables import (
-    AUDIOCODES_FORMATS,
     Admin,
     Agent,
     Alerts,
     Audio,
     AudioCodes,
-    AudioCodesFormat,
     Config,
     Limits,
     Quality,
@@ -38,17 +44,13 @@ from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
     BackendUrl,
     Listen,
-    ServerPath,
-    Token,
     Words,
     WrongValue,
-    between,
     is_loopback,
     is_plain,
     is_readable,
     key_in,
     reason,
-    shown,
     tokens_in,
 )
 from opusagent.daemon.profile import session_problems
@@ -85,20 +87,6 @@ OPENAI_URL: Final = "wss://api.openai.com/v1/realtime"
 
 # What LoadCredential= in a unit calls the files that systemd hands over (systemd.exec, CREDENTIALS).
 KEY_CREDENTIAL: Final = "openai_api_key"
-TOKENS_CREDENTIAL: Final = "audiocodes_tokens"
-
-
-@attrs.frozen
-class _AudioCodesTable:
-    """`[audiocodes]` as the file has it: tokens here, or in a file of their own."""
-
-    path: ServerPath = "/audiocodes"
-    tokens: tuple[Token, ...] = ()
-    tokens_file: Path | None = None
-    insecure: bool = False
-    formats: tuple[AudioCodesFormat, ...] = AUDIOCODES_FORMATS
-    lead_ms: Annotated[int, between(100, 5000)] = 400
-    resume_seconds: Annotated[float, between(0, 300)] = 30.0
 
 
 @attrs.frozen
@@ -114,8 +102,8 @@ class _RealtimeTable(Tuning):
 _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "server": Server,
     "realtime": _RealtimeTable,
-    "twilio": Twilio,
-    "audiocodes": _AudioCodesTable,
+    "twilio": TwilioTable,
+    "audiocodes": AudioCodesTable,
     "agent": Agent,
     "recording": Recording,
     "limits": Limits,
@@ -128,32 +116,9 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "cluster": ClusterTable,
 }
 
-_A_LOOPBACK_ADDRESS: Final = "a loopback address such as 127.0.0.1"
-
-_NO_AUTHENTICATION: Final = (
-    "`insecure` is false, but authentication is not available yet in this version: `insecure = true` may be used, "
-    f"with `listen` in [server] at {_A_LOOPBACK_ADDRESS}, at twilio.insecure"
-)
-
-_NO_TOKENS: Final = (
-    "nobody could call: set `tokens` or `tokens_file` to what VoiceAI Connect sends as its bearer token, "
-    f"or `insecure = true` with `listen` at {_A_LOOPBACK_ADDRESS}, at audiocodes.tokens"
-)
-
-_TOKENS_AND_INSECURE: Final = (
-    "`insecure` is true, so that `tokens` would not be asked for: remove one of the two, at audiocodes.insecure"
-)
-
 _NO_KEY: Final = (
     "`url` is on another machine and there is no key for it: set `api_key_file` under [realtime], or "
     f"{KEY_VARIABLE} in the environment, at realtime.url"
-)
-
-_NO_PLATFORM: Final = (
-    "no telephony platform is configured, so that nobody could call; for example:\n"
-    "    [twilio]\n"
-    '    path = "/twilio/media"\n'
-    "    insecure = true"
 )
 
 
@@ -189,12 +154,12 @@ def alerts_in(environ: Mapping[str, str]) -> Alerts:
 
 def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Config:
     if not document:
-        raise ConfigError([f"the configuration is empty: {_NO_PLATFORM}"])
+        raise ConfigError([f"the configuration is empty: {NO_PLATFORM}"])
     reader = TableReader(document, _TABLES, overrides_in(environ), ("tools",))
     server = reader.read("server", Server)
     realtime = _realtime(reader, environ)
-    twilio = reader.read_if_there("twilio", Twilio)
-    audiocodes = _audiocodes(reader, environ)
+    twilio = read_twilio(reader, environ, lambda name: _credential(name, tokens_in, environ, reader.problems))
+    audiocodes = read_audiocodes(reader, lambda name: _credential(name, tokens_in, environ, reader.problems))
     agent = reader.read("agent", Agent)
     recording = reader.read_if_there("recording", Recording)
     limits = reader.read("limits", Limits)
@@ -210,7 +175,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     problems = [
         *reader.problems,
         *_certificate_problems(server, reader.faulty),
-        *_platform_problems(server, twilio, audiocodes, reader.faulty),
+        *platform_problems(server, twilio, audiocodes, reader.faulty),
         *_chunk_problems(audio, reader),
         *manner_problems(agent, reader.faulty),
         *_ear_problems(realtime, vad, reader),
@@ -336,64 +301,3 @@ def _key_of_environment(environ: Mapping[str, str], problems: list[str]) -> Secr
     if not is_plain(key):
         problems.append(f"the key must be plain ASCII without spaces, at the environment's {KEY_VARIABLE}")
     return Secret(key) if key else None
-
-
-def _audiocodes(reader: TableReader, environ: Mapping[str, str]) -> AudioCodes | None:
-    """The platform with all its tokens."""
-    table = reader.read_if_there("audiocodes", _AudioCodesTable)
-    if table is None:
-        return None
-    tokens = tuple(map(Secret, table.tokens))
-    if not tokens and table.tokens_file is None and not table.insecure:
-        tokens = _credential(TOKENS_CREDENTIAL, tokens_in, environ, reader.problems) or ()
-    if table.tokens_file is not None:
-        try:
-            tokens += tokens_in(table.tokens_file)
-        except WrongValue as wrong:
-            reader.problems.append(f"`tokens_file` {wrong}, at audiocodes.tokens_file")
-            reader.faulty.add("audiocodes.tokens_file")
-    if not table.formats:
-        reader.problems.append("`formats` must name at least one format, at audiocodes.formats")
-    return AudioCodes(table.path, tokens, table.insecure, table.formats, table.lead_ms, table.resume_seconds)
-
-
-def _platform_problems(
-    server: Server, twilio: Twilio | None, audiocodes: AudioCodes | None, faulty: Collection[str]
-) -> list[str]:
-    """What forbids taking calls from the platforms. Nothing is said of a value that is itself wrong."""
-    if twilio is None and audiocodes is None:
-        return [_NO_PLATFORM]
-    return [
-        *_twilio_problems(server, twilio, faulty),
-        *_audiocodes_problems(server, audiocodes, faulty),
-        *_path_problems(twilio, audiocodes, faulty),
-    ]
-
-
-def _twilio_problems(server: Server, twilio: Twilio | None, faulty: Collection[str]) -> list[str]:
-    if twilio is None or "twilio.insecure" in faulty:
-        return []
-    return [_NO_AUTHENTICATION] if not twilio.insecure else _exposed(server, "twilio")
-
-
-def _audiocodes_problems(server: Server, audiocodes: AudioCodes | None, faulty: Collection[str]) -> list[str]:
-    if audiocodes is None or {"audiocodes.insecure", "audiocodes.tokens", "audiocodes.tokens_file"} & set(faulty):
-        return []
-    if audiocodes.insecure:
-        return [_TOKENS_AND_INSECURE] if audiocodes.tokens else _exposed(server, "audiocodes")
-    return [] if audiocodes.tokens else [_NO_TOKENS]
-
-
-def _path_problems(twilio: Twilio | None, audiocodes: AudioCodes | None, faulty: Collection[str]) -> list[str]:
-    if {"twilio.path", "audiocodes.path"} & set(faulty):
-        return []
-    if twilio is None or audiocodes is None or twilio.path != audiocodes.path:
-        return []
-    return [f"`path` must not be {shown(audiocodes.path)}, which is twilio.path, at audiocodes.path"]
-
-
-def _exposed(server: Server, platform: str) -> list[str]:
-    if server.listen.is_loopback:
-        return []
-    why = f"while `insecure = true` under [{platform}] lets anybody call without authentication"
-    return [f"`listen` must be {_A_LOOPBACK_ADDRESS} {why}, not {server.listen.host}, at server.listen"]

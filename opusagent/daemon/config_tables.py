@@ -20,6 +20,7 @@ from opusagent.daemon.config_values import (
     between,
     shown,
 )
+from opusagent.platforms.twilio_signature import SharedKey, TwilioKeys
 from opusagent.secret import Secret
 from opusagent.tools.declared import Declared
 
@@ -63,10 +64,24 @@ class Realtime(Tuning):
 
 @attrs.frozen
 class Twilio:
-    """`[twilio]`: the path of the media stream, and whether callers are taken without authentication."""
+    """`[twilio]`: the path of the media stream, and how Twilio is known.
+
+    Whatever it asks for must be signed, by one of the account's `auth_tokens` or of the `shared_keys`. With `ticket` a
+    stream must also show the one-time ticket that our TwiML gave to its call. `insecure`: none of it; then callers are
+    taken on loopback only, unless it is `insecure_public` as well.
+    """
 
     path: ServerPath = "/twilio/media"
     insecure: bool = False
+    auth_tokens: tuple[Secret, ...] = ()
+    shared_keys: tuple[SharedKey, ...] = ()
+    ticket: bool = True
+    insecure_public: bool = False
+
+    @property
+    def keys(self) -> TwilioKeys:
+        """What Twilio may sign with."""
+        return TwilioKeys(self.auth_tokens, self.shared_keys)
 
 
 AudioCodesFormat = Literal[
@@ -96,6 +111,7 @@ class AudioCodes:
     formats: tuple[AudioCodesFormat, ...] = AUDIOCODES_FORMATS
     lead_ms: int = 400
     resume_seconds: float = 30.0
+    insecure_public: bool = False
 
 
 @attrs.frozen
@@ -183,9 +199,12 @@ class Alerts:
 
 @attrs.frozen
 class Limits:
-    """`[limits]`: what no call may exceed."""
+    """`[limits]`: what no call may exceed, and how many may begin: at all, and from one address. None: any number."""
 
     call_seconds: Annotated[float, between(1, LONGEST_CALL_SECONDS)] = 3600.0
+    calls_per_second: Annotated[float, between(0.01, 100_000)] | None = None
+    calls_per_source: Annotated[int, between(1, 100_000)] | None = None
+    calls_per_second_per_source: Annotated[float, between(0.01, 100_000)] | None = None
 
 
 @attrs.frozen

@@ -76,7 +76,7 @@ def read_twilio_rest(
         return None
     token = table.auth_token_file
     if token is None and table.api_key_sid is None:
-        token = _token_of_environment(environ, reader.problems) or credential(AUTH_CREDENTIAL)
+        token = token_of_environment(environ, reader.problems) or credential(AUTH_CREDENTIAL)
     problems = _problems(table, token)
     reader.problems += [text for key, text in problems if f"twilio_rest.{key}" not in reader.faulty]
     password = token or table.api_key_secret_file
@@ -120,7 +120,8 @@ def _url(region: str | None, edge: str | None) -> str:
     return API_URL if region is None or edge is None else f"https://api.{edge}.{region}.twilio.com"
 
 
-def _token_of_environment(environ: Mapping[str, str], problems: list[str]) -> Secret | None:
+def token_of_environment(environ: Mapping[str, str], problems: list[str]) -> Secret | None:
+    """The auth token that the environment has; what is wrong with it goes to `problems`."""
     token = environ.get(AUTH_VARIABLE, "").strip()
     if not is_plain(token):
         problems.append(f"the token must be plain ASCII without spaces, at the environment's {AUTH_VARIABLE}")

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from opusagent.platforms.twilio_signature import SharedKey
 from opusagent.secret import Secret
 
 EMBEDDED_BACKEND: Final = "local"
@@ -163,17 +164,32 @@ def is_readable(file: Path) -> bool:
 
 def tokens_in(file: Path) -> tuple[Secret, ...]:
     """The tokens that `file` holds, one a line; empty lines and lines that begin with `#` are passed over."""
-    try:
-        with file.open("rb") as opened:
-            lines = opened.read(_KEY_FILE_AT_MOST).decode("ascii", errors="replace").splitlines()
-    except (OSError, ValueError) as error:
-        raise WrongValue(f"names {file}, which cannot be read: {reason(error)}") from error
-    tokens = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    tokens = _lines_of(file)
     if not tokens:
         raise WrongValue(f"names {file}, which holds no token")
     if not all(is_plain(each) and len(each) >= SHORTEST_TOKEN for each in tokens):
         raise WrongValue(f"names {file}, where a line is no token of at least {SHORTEST_TOKEN} plain characters")
     return tuple(map(Secret, tokens))
+
+
+def shared_keys_in(file: Path) -> tuple[SharedKey, ...]:
+    """The shared keys that `file` holds, one a line: its name at Twilio, a space, the key. Else as `tokens_in`."""
+    pairs = [line.split() for line in _lines_of(file)]
+    if not pairs:
+        raise WrongValue(f"names {file}, which holds no key")
+    if not all(len(pair) == 2 and all(map(is_plain, pair)) and len(pair[1]) >= SHORTEST_TOKEN for pair in pairs):
+        raise WrongValue(f"names {file}, where a line is not a key's name and the key, with a space between")
+    return tuple(SharedKey(key_id, Secret(key)) for key_id, key in pairs)
+
+
+def _lines_of(file: Path) -> list[str]:
+    """The lines of a file that are neither empty nor a comment."""
+    try:
+        with file.open("rb") as opened:
+            lines = opened.read(_KEY_FILE_AT_MOST).decode("ascii", errors="replace").splitlines()
+    except (OSError, ValueError) as error:
+        raise WrongValue(f"names {file}, which cannot be read: {reason(error)}") from error
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def is_plain(text: str) -> bool:

@@ -1,6 +1,7 @@
 """How a call is taken: from a platform's socket to the report. The one place that names a concrete platform."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,12 +18,14 @@ from opusagent.call.hands import HandsFor
 from opusagent.call.report import CallReport, slow_turns, to_json
 from opusagent.call.switch import RecordingSwitch
 from opusagent.call.wiring import Exchange, Profile
-from opusagent.daemon.config import AudioCodes
+from opusagent.daemon.admission import Refusal, Rules, Slot
+from opusagent.daemon.config import AudioCodes, Config
 from opusagent.daemon.generation import Generation
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.profile import profile_of
 from opusagent.daemon.roster import Conversation, Roster
-from opusagent.daemon.site import Room
+from opusagent.daemon.seats import Nowhere
+from opusagent.daemon.tickets import Tickets
 from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, RemoteProtocolError
 from opusagent.net.limits import MODEL
 from opusagent.net.message_socket import MessageSocket
@@ -31,12 +34,30 @@ from opusagent.platforms.audiocodes import SessionResume, render
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
 from opusagent.platforms.dialect import CallResumed
 from opusagent.platforms.twilio_dialect import TwilioDialect
+from opusagent.platforms.twilio_ticket import PARAMETER, TicketFault
 from opusagent.units import HZ_16K, CallId, LoopTime, Ms
+from opusagent.wire import printable
 
 log: FilteringBoundLogger = structlog.get_logger()
 
 CHUNKS: Final = MediaFormat(Encoding.PCM16, HZ_16K)
 """What `[audio]` counts in, whatever a leg's own format."""
+
+
+TICKET_REFUSALS: Final[Mapping[TicketFault, Refusal]] = {
+    TicketFault.MISSING: Refusal.TICKET_MISSING,
+    TicketFault.FORGED: Refusal.TICKET_FORGED,
+    TicketFault.EXPIRED: Refusal.TICKET_EXPIRED,
+    TicketFault.SPENT: Refusal.TICKET_SPENT,
+}
+
+
+def rules_of(config: Config) -> Rules:
+    """How many calls `config` allows."""
+    limits = config.limits
+    return Rules(
+        config.server.max_calls, limits.calls_per_second, limits.calls_per_source, limits.calls_per_second_per_source
+    )
 
 
 class Desk:
@@ -47,33 +68,69 @@ class Desk:
         self._config: Final = generation.config
         self._roster: Final = roster
         self._observer: Final = observer
+        self._rules: Final = rules_of(self._config)
+        self._tickets: Final = Tickets(self._config.twilio)
 
-    def room(self) -> Room:
+    def vacancy(self) -> Refusal | None:
         """Connections count from the moment they are let in, whether or not their call has started."""
-        return Room(self._roster.connections, self._config.server.max_calls, is_closing=self._roster.is_closing)
+        return self._roster.vacancy(self._rules)
+
+    def reserve(self, source: str) -> Slot | Refusal:
+        """A place, before the platform is told 101."""
+        return self._roster.reserve(source, self._rules, LoopTime(trio.current_time()))
+
+    def release(self, slot: Slot) -> None:
+        """Its connection is over, with all that the call has left."""
+        self._roster.release(slot)
+
+    def refuse(self, reason: Refusal) -> None:
+        """Count it."""
+        self._roster.admission.refuse(reason)
+
+    def may_resume(self, token: str, conversation: str | None) -> bool:
+        """A socket that names its conversation must name one of ours; for another, one of ours must miss its socket.
+
+        Where a call may live in another process, whoever is known is heard: it may have come back for that.
+        """
+        seats = self._roster.seats
+        if not isinstance(self._roster.elsewhere, Nowhere):
+            return True
+        return seats.awaits(token) if conversation is None else (token, conversation) in seats
 
     async def take_twilio_call(self, socket: MessageSocket) -> None:
         """One media stream, from its first message to its end."""
-        if self.room().is_full:
-            await socket.close(GOING_AWAY, "no room")
-            return
-        with self._roster.slot():
-            caller = await answer(socket, TwilioDialect())
-            if isinstance(caller, CallResumed):
-                raise RemoteProtocolError("Twilio does not resume streams", close_code=POLICY_VIOLATION)
-            await self._call("twilio", caller, Limits(call_seconds=self._config.limits.call_seconds))
+        caller = await answer(socket, TwilioDialect())
+        if isinstance(caller, CallResumed):
+            raise RemoteProtocolError("Twilio does not resume streams", close_code=POLICY_VIOLATION)
+        caller = self._with_ticket_taken(caller)
+        await self._call("twilio", caller, Limits(call_seconds=self._config.limits.call_seconds))
 
-    async def take_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
+    def _with_ticket_taken(self, caller: Caller) -> Caller:
+        """The caller whose ticket is right and used. Nothing behind this sees it; no model is dialled without it."""
+        who = caller.started
+        fault = self._tickets.fault(who.parameters.get(PARAMETER), who.platform_call_id, self._roster.spent)
+        if fault is not None:
+            reason = TICKET_REFUSALS[fault]
+            self.refuse(reason)
+            log.warning("refused", why=reason.value, platform_call=printable(who.platform_call_id))
+            raise RemoteProtocolError(f"the call's ticket is {fault.value}", close_code=POLICY_VIOLATION)
+        parameters = {name: value for name, value in who.parameters.items() if name != PARAMETER}
+        return attrs.evolve(caller, started=attrs.evolve(who, parameters=parameters))
+
+    async def take_audiocodes_call(self, token: str, slot: Slot | None, socket: MessageSocket) -> None:
         """One conversation, or one more socket for a conversation that goes on."""
         platform = self._config.audiocodes or AudioCodes()
         dialect = self._audiocodes_dialect()
         caller = await answer(socket, dialect)
         if isinstance(caller, CallResumed):
+            if slot is not None:
+                self.release(slot)  # its call has one
             name = (token, caller.platform_call_id)
             if name in self._roster.seats or not await self._roster.elsewhere.carry(name, resume(name[1]), socket):
                 await self._resume(caller, token, socket, dialect)
             return
-        if self.room().is_full:
+        if slot is None:
+            self.refuse(self.vacancy() or Refusal.FULL)
             await socket.send(*dialect.hang_up("no room for a further call"))
             return
         name, seats = (token, caller.started.platform_call_id), self._roster.seats
@@ -81,7 +138,7 @@ class Desk:
             await socket.send(*dialect.hang_up("this conversation is already here"))
             return
         limits = Limits(call_seconds=self._config.limits.call_seconds, resume_seconds=platform.resume_seconds)
-        with seats.kept(name, caller.seat), self._roster.slot():
+        with seats.kept(name, caller.seat):
             await self._call("audiocodes", caller, limits)
 
     async def resume_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
@@ -97,6 +154,7 @@ class Desk:
         """Seat a socket that comes back for a call. Only with the token that the call came with."""
         seat = self._roster.seats.find((token, call.platform_call_id))
         if seat is None:
+            self.refuse(Refusal.UNKNOWN_CONVERSATION)
             log.warning("resume refused: no such conversation", platform_call=call.platform_call_id)
             await socket.send(*dialect.hang_up("conversation not found"))
             return
@@ -199,14 +257,31 @@ class ResumeDesk:
 
     desk: Desk
 
-    def room(self) -> Room:
-        """None."""
-        return Room(0, 0, is_closing=True)
+    def vacancy(self) -> Refusal | None:
+        """None, for nobody."""
+        return Refusal.DRAINING
+
+    def reserve(self, source: str) -> Slot | Refusal:
+        """No place; it is the generation in force that counts it."""
+        del source
+        return Refusal.DRAINING
+
+    def release(self, slot: Slot) -> None:
+        """No place was given."""
+
+    def refuse(self, reason: Refusal) -> None:
+        """It is the generation in force that counts it."""
+
+    def may_resume(self, token: str, conversation: str | None) -> bool:
+        """Whoever knows the token; the calls that went on without a socket are known by their names only."""
+        del token, conversation
+        return True
 
     async def take_twilio_call(self, socket: MessageSocket) -> None:
         """Twilio does not resume streams."""
         await socket.close(GOING_AWAY, "no room")
 
-    async def take_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
+    async def take_audiocodes_call(self, token: str, slot: Slot | None, socket: MessageSocket) -> None:
         """A conversation that goes on may come back as it came."""
+        del slot
         await self.desk.resume_audiocodes_call(token, socket)

@@ -1,6 +1,6 @@
 """What the calls of this daemon can do beside talking: the configured tools, and the platform's own means."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, assert_never
 
 import attrs
@@ -75,11 +75,15 @@ class DialectSwitch:
 
 @attrs.frozen
 class TwilioSwitch:
-    """Twilio is asked over its REST API. Whatever it does with the line ends the media stream."""
+    """Twilio is asked over its REST API. Whatever it does with the line ends the media stream.
+
+    `ticket` gives the parameters that let a stream of the call in: the one that it came with is used up.
+    """
 
     calls: TwilioCalls
     started: CallStarted
     stream_url: str
+    ticket: Callable[[str], Mapping[str, str]]
 
     async def transfer(self, address: str) -> str:
         """Redirect the call to TwiML that dials."""
@@ -88,7 +92,7 @@ class TwilioSwitch:
     async def send_digits(self, digits: str) -> str:
         """Redirect the call to TwiML that plays the tones and connects it to us again, as a new call of ours."""
         who = self.started
-        back = {"From": who.caller, "To": who.callee, **who.parameters}
+        back = {"From": who.caller, "To": who.callee, **who.parameters, **self.ticket(who.platform_call_id)}
         return _why_not(await self.calls.send_digits(who.platform_call_id, digits, self.stream_url, back))
 
     async def hang_up(self) -> str:

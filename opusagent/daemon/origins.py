@@ -7,11 +7,13 @@ from typing import Final, TypeGuard
 
 import attrs
 
-from opusagent.daemon.config import KEY_CREDENTIAL, TOKENS_CREDENTIAL, Listen, Secret, load
+from opusagent.daemon.config import KEY_CREDENTIAL, Listen, Secret, load
 from opusagent.daemon.config_admin import ADMIN_CREDENTIAL
 from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
 from opusagent.daemon.config_errors import read_document
+from opusagent.daemon.config_platforms import TOKENS_CREDENTIAL
 from opusagent.daemon.config_tables import Config
+from opusagent.daemon.config_twilio import AUTH_CREDENTIAL, AUTH_VARIABLE
 
 FILE: Final = "file"
 DEFAULT: Final = "default"
@@ -72,6 +74,10 @@ def _origin(table: str, entry: _Entry, written: object, environ: Mapping[str, st
             return f"credential, {TOKENS_CREDENTIAL}"
         case "admin.tokens":
             return f"credential, {ADMIN_CREDENTIAL}"
+        case "twilio.auth_tokens" if environ.get(AUTH_VARIABLE, "").strip():
+            return f"environment, {AUTH_VARIABLE}"
+        case "twilio.auth_tokens":
+            return f"credential, {AUTH_CREDENTIAL}"
         case "admin.socket":
             return "environment, RUNTIME_DIRECTORY"
         case _:

@@ -13,10 +13,12 @@ from opusagent.call.bell import Bell
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
 from opusagent.call.switch import RecordingSwitch
+from opusagent.daemon.admission import Admission, Refusal, Rules, Slot
 from opusagent.daemon.control import CallDetail, CallOnLine
 from opusagent.daemon.life import STUCK_SECONDS
 from opusagent.daemon.seats import Elsewhere, Nowhere, Seats
 from opusagent.platforms.dialect import CallStarted
+from opusagent.platforms.twilio_ticket import SpentTickets
 from opusagent.units import CallId, LoopTime
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -59,6 +61,8 @@ class Roster:
 
     def __init__(self) -> None:
         self.news: Final = Bell()
+        self.admission: Final = Admission()
+        self.spent: Final = SpentTickets()
         self.seats: Final = Seats()
         """The seats that a socket may come back to."""
         self.elsewhere: Elsewhere = Nowhere()
@@ -68,13 +72,12 @@ class Roster:
         self._calls: Final[dict[CallId, Conversation]] = {}
         self._ending_since: Final[dict[CallId, LoopTime]] = {}
         self._stuck: set[CallId] = set()
-        self._connections = 0
         self._is_over = False
 
     @property
     def connections(self) -> int:
         """Connections that are calls, will be, or were and are being filed."""
-        return self._connections
+        return self.admission.taken
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
@@ -103,15 +106,22 @@ class Roster:
         call.ending.end(EndReason.OPERATOR)
         return True
 
-    @contextmanager
-    def slot(self) -> Generator[None]:
-        """One of `max_calls`, for as long as a connection is a call."""
-        self._connections += 1
-        try:
-            yield
-        finally:
-            self._connections -= 1
-            self.news.ring()
+    def vacancy(self, rules: Rules) -> Refusal | None:
+        """Why a call that came now would be refused; None if there is a place."""
+        if self.is_closing:
+            return Refusal.DRAINING
+        return Refusal.FULL if self.admission.taken >= rules.calls else None
+
+    def reserve(self, source: str, rules: Rules, now: LoopTime) -> Slot | Refusal:
+        """A place for a call from `source`, for as long as a connection is a call; or why there is none, counted."""
+        if self.is_closing:
+            return self.admission.refuse(Refusal.DRAINING)
+        return self.admission.reserve(source, rules, now)
+
+    def release(self, slot: Slot) -> None:
+        """The connection is a call no more. Idempotent."""
+        self.admission.release(slot)
+        self.news.ring()
 
     @contextmanager
     def listed(self, call: Conversation) -> Generator[None]:

@@ -31,6 +31,10 @@ class Seats:
         """The seat of that name, if it is here."""
         return self._seats.get(name)
 
+    def awaits(self, token: str) -> bool:
+        """Whether a call of that token's has lost its socket and nobody has come back yet."""
+        return any(seat.is_empty for (ours, _), seat in self._seats.items() if ours == token)
+
     @contextmanager
     def kept(self, name: SeatName, seat: CallerSeat) -> Generator[None]:
         """Keep `seat` for whoever comes back for it. Nobody else has the name."""

@@ -1,23 +1,64 @@
 """What the daemon's port answers: health, the platforms' webhooks, and the media streams that become calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-import attrs
+import structlog
 import trio
+from structlog.typing import FilteringBoundLogger
 
+from opusagent.daemon.admission import Refusal, Slot
 from opusagent.daemon.config import Config
+from opusagent.daemon.tickets import Tickets
 from opusagent.errors import RemoteProtocolError
 from opusagent.net.auth import BearerTokens
 from opusagent.net.http import Request, Response, Upgrade
 from opusagent.net.message_socket import MessageSocket
-from opusagent.platforms.twiml import VoiceRequest, connect_stream
+from opusagent.platforms.twilio_signature import (
+    SETTINGS_HEADER,
+    SIGNATURE_HEADER,
+    BadSignature,
+    SignedRequest,
+    fault_of,
+    signed_urls,
+)
+from opusagent.platforms.twiml import VoiceRequest, connect_stream, form_fields
+
+log: FilteringBoundLogger = structlog.get_logger()
 
 RETRY_SECONDS: Final = "5"
 """What a platform that is refused for lack of room is told to wait."""
 
+
+TEXTS: Final[Mapping[Refusal, str]] = {
+    Refusal.DRAINING: "draining: no new calls",
+    Refusal.TOO_FAST: "too many calls at once",
+    Refusal.SOURCE_FULL: "all calls of this address are taken",
+    Refusal.SOURCE_TOO_FAST: "too many calls at once from this address",
+    Refusal.UNSIGNED: "a signature of Twilio's is needed",
+    Refusal.FORGED: "the signature is not Twilio's for this address",
+    Refusal.NO_BEARER: "a bearer token is needed",
+    Refusal.WRONG_BEARER: "a bearer token is needed",
+}
+
+STATUSES: Final[Mapping[Refusal, HTTPStatus]] = {
+    Refusal.FULL: HTTPStatus.SERVICE_UNAVAILABLE,
+    Refusal.DRAINING: HTTPStatus.SERVICE_UNAVAILABLE,
+    Refusal.TOO_FAST: HTTPStatus.SERVICE_UNAVAILABLE,
+    Refusal.SOURCE_FULL: HTTPStatus.TOO_MANY_REQUESTS,
+    Refusal.SOURCE_TOO_FAST: HTTPStatus.TOO_MANY_REQUESTS,
+    Refusal.UNSIGNED: HTTPStatus.FORBIDDEN,
+    Refusal.FORGED: HTTPStatus.FORBIDDEN,
+    Refusal.NO_BEARER: HTTPStatus.UNAUTHORIZED,
+    Refusal.WRONG_BEARER: HTTPStatus.UNAUTHORIZED,
+}
+"""Of the reasons that are known before the 101; the others close the WebSocket with 1008."""
+
+CONVERSATION_HEADER: Final = "ac-conversation-id"
+"""What some versions of VoiceAI Connect say with the upgrade."""
 
 INSECURE: Final = "insecure"
 """Stands for the token of a peer that need not show one."""
@@ -26,33 +67,38 @@ CONNECTIVITY: Final = b'{"type":"ac-bot-api","success":true}'
 """What AudioCodes' Validate wants to read at the bot's address, exactly (AudioCodes Bot API, connectivity check)."""
 
 
-@attrs.frozen
-class Room:
-    """How many calls there are, and may be, and whether the daemon takes new ones at all."""
-
-    calls: int
-    limit: int
-    is_closing: bool = False
-
-    @property
-    def is_full(self) -> bool:
-        """No further call fits."""
-        return self.is_closing or self.calls >= self.limit
-
-
 class Calls(Protocol):
     """Who takes the calls."""
 
-    def room(self) -> Room:
-        """How many there are, and may be."""
+    def vacancy(self) -> Refusal | None:
+        """Why a call would be refused; None if there is a place."""
+        ...
+
+    def reserve(self, source: str) -> Slot | Refusal:
+        """A place for a call from the address `source`; or why there is none, which has been counted."""
+        ...
+
+    def release(self, slot: Slot) -> None:
+        """Give the place back."""
+        ...
+
+    def refuse(self, reason: Refusal) -> None:
+        """Count one that is refused."""
+        ...
+
+    def may_resume(self, token: str, conversation: str | None) -> bool:
+        """Whether a socket that is dialled now may be one that comes back; `conversation`: for which, if it says so."""
         ...
 
     async def take_twilio_call(self, socket: MessageSocket) -> None:
         """Carry a media stream to its end."""
         ...
 
-    async def take_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
-        """Carry a conversation to its end, or hand the socket to the call that it resumes. `token` names the peer's."""
+    async def take_audiocodes_call(self, token: str, slot: Slot | None, socket: MessageSocket) -> None:
+        """Carry a conversation to its end, or hand the socket to the call that it resumes. `token` names the peer's.
+
+        Without a `slot` nothing but a resume has a place.
+        """
         ...
 
 
@@ -65,6 +111,7 @@ class Reception:
         self._tokens: Final = BearerTokens(
             token.reveal() for token in (config.audiocodes.tokens if config.audiocodes else ())
         )
+        self._tickets: Final = Tickets(config.twilio)
         routes: dict[str, tuple[tuple[str, ...], Callable[[Request], Response | Upgrade]]] = {
             "/healthz": (("GET", "HEAD"), healthy)
         }
@@ -86,37 +133,86 @@ class Reception:
         return respond(request)
 
     def _twilio_voice(self, request: Request) -> Response:
+        """Twilio asks what to do with a call: it shall stream to us, with a ticket, if there is a place."""
         try:
-            voice = VoiceRequest.from_form(request.body)
+            fields, voice = form_fields(request.body), VoiceRequest.from_form(request.body)
         except RemoteProtocolError as wrong:
             return Response(400, f"{wrong}\n".encode())
-        twiml = connect_stream(stream_url(self._config), voice.parameters())
+        refusal = self._not_from_twilio(request, fields, websocket=False)
+        why_not = self._calls.vacancy()
+        if refusal is None and why_not is not None:
+            self._calls.refuse(why_not)
+            refusal = self._no(why_not)
+        if refusal is not None:
+            return refusal
+        parameters = {**voice.parameters(), **self._tickets.parameters(voice.call_sid)}
+        twiml = connect_stream(stream_url(self._config), parameters)
         return Response(200, twiml.encode(), "text/xml; charset=utf-8")
 
     def _twilio_media(self, request: Request) -> Response | Upgrade:
         if not request.wants_websocket:
             body = b"this path carries Twilio Media Streams: connect with a WebSocket\n"
             return Response(426, body, headers=(("upgrade", "websocket"),))
-        return self._refusal() or Upgrade(self._calls.take_twilio_call)
+        refusal = self._not_from_twilio(request, (), websocket=True)
+        if refusal is not None:
+            return refusal
+        slot = self._calls.reserve(request.peer)
+        if isinstance(slot, Refusal):
+            return self._no(slot)
+        return Upgrade(self._calls.take_twilio_call, release=partial(self._calls.release, slot))
+
+    def _not_from_twilio(
+        self, request: Request, fields: tuple[tuple[str, str], ...], *, websocket: bool
+    ) -> Response | None:
+        """What to say to a request that Twilio has not signed. Who is not believed takes no place and no ticket."""
+        twilio, public_url = self._config.twilio, self._config.server.public_url
+        if twilio is None or twilio.insecure:
+            return None
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        signed = SignedRequest(
+            signed_urls(public_url or "", target, websocket=websocket),
+            fields,
+            request.header(SIGNATURE_HEADER),
+            request.header(SETTINGS_HEADER),
+        )
+        fault = fault_of(signed, twilio.keys)
+        if fault is None:
+            return None
+        reason = Refusal.UNSIGNED if fault is BadSignature.MISSING else Refusal.FORGED
+        self._calls.refuse(reason)
+        log.warning("refused", why=reason.value, path=request.path, peer=request.peer, signed_for=signed.urls[:1])
+        return self._no(reason)
 
     def _audiocodes(self, request: Request) -> Response | Upgrade:
         """The vendor's check of the address (a plain request), or a conversation. Both need the token."""
         insecure = self._config.audiocodes is not None and self._config.audiocodes.insecure
-        token = INSECURE if insecure else self._tokens.recognise(request.header("authorization"))
+        shown = request.header("authorization")
+        token = INSECURE if insecure else self._tokens.recognise(shown)
         if token is None:
-            return Response(401, b"a bearer token is needed\n", headers=(("www-authenticate", "Bearer"),))
+            reason = Refusal.NO_BEARER if shown is None else Refusal.WRONG_BEARER
+            self._calls.refuse(reason)
+            return self._no(reason)
         if not request.wants_websocket:
             return Response(200, CONNECTIVITY, "application/json")
-        # Whether the socket brings a new call or resumes one is said behind the 101: a resume needs no room, its call
-        # has one, and a call too many is refused in the platform's own words.
-        return Upgrade(partial(self._calls.take_audiocodes_call, token))
+        if self._calls.vacancy() is not None and self._calls.may_resume(token, request.header(CONVERSATION_HEADER)):
+            # Its call has a place already. If it should be a new one all the same, it is told so behind the 101.
+            return Upgrade(partial(self._calls.take_audiocodes_call, token, None))
+        slot = self._calls.reserve(request.peer)
+        if isinstance(slot, Refusal):
+            return self._no(slot)
+        take = partial(self._calls.take_audiocodes_call, token, slot)
+        return Upgrade(take, release=partial(self._calls.release, slot))
 
-    def _refusal(self) -> Response | None:
-        room = self._calls.room()
-        if not room.is_full:
-            return None
-        body = b"draining: no new calls\n" if room.is_closing else f"all {room.limit} calls are taken\n".encode()
-        return Response(503, body, headers=(("retry-after", RETRY_SECONDS),))
+    def _no(self, reason: Refusal) -> Response:
+        text = f"all {self._config.server.max_calls} calls are taken" if reason is Refusal.FULL else TEXTS[reason]
+        match STATUSES[reason]:
+            case HTTPStatus.UNAUTHORIZED:
+                headers: tuple[tuple[str, str], ...] = (("www-authenticate", "Bearer"),)
+            case HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.TOO_MANY_REQUESTS:
+                headers = (("retry-after", RETRY_SECONDS),)
+            case _:
+                headers = ()
+        return Response(STATUSES[reason], f"{text}\n".encode(), headers=headers)
 
 
 def healthy(request: Request) -> Response:

@@ -11,6 +11,7 @@ from opusagent.call.hands import HandsFor
 from opusagent.daemon.config import Config
 from opusagent.daemon.hands import NoSwitch, Switch, TwilioSwitch, hands_for
 from opusagent.daemon.site import stream_url
+from opusagent.daemon.tickets import Tickets
 from opusagent.daemon.twilio_calls import TwilioCalls
 from opusagent.net.client import HttpClient
 from opusagent.net.reach import Reach
@@ -34,6 +35,7 @@ class Workshop:
         self._built_in: Final[Mapping[str, BuiltIn]] = built_ins(config.tools)
         self._twilio: Final = twilio_calls(config, client)
         self._stream_url: Final = stream_url(config)
+        self._tickets: Final = Tickets(config.twilio)
 
     def hands(self, call_id: CallId, platform: str, caller: Caller) -> HandsFor:
         """The hands of one call."""
@@ -51,7 +53,9 @@ class Workshop:
         """How the line is switched; None: in the platform's own words, over the call's socket."""
         if platform != "twilio":
             return None
-        return NoSwitch() if self._twilio is None else TwilioSwitch(self._twilio, caller.started, self._stream_url)
+        if self._twilio is None:
+            return NoSwitch()
+        return TwilioSwitch(self._twilio, caller.started, self._stream_url, self._tickets.parameters)
 
 
 def twilio_calls(config: Config, client: HttpClient) -> TwilioCalls | None:

@@ -89,17 +89,23 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+def nothing_to_release() -> None:
+    """Nothing was reserved."""
+
+
 @frozen
 class Upgrade:
     """Let the client in: the connection becomes a WebSocket and `serve` talks to it.
 
     When `serve` returns the socket is closed with 1000, unless `serve` has closed it. A `RemoteProtocolError` out of
     `serve` closes it with that error's code, PeerGone and PeerStalled are ends like any other, and whatever else is a
-    bug of ours: 1011 and one log line.
+    bug of ours: 1011 and one log line. `release` is called once when the connection needs its place no more, whether or
+    not it came to be a WebSocket.
     """
 
     serve: Callable[[MessageSocket], Awaitable[None]]
     limits: SocketLimits = PLATFORM
+    release: Callable[[], None] = nothing_to_release
 
 
 class Site(Protocol):
@@ -212,11 +218,14 @@ class _Conversation:
 
     async def _upgrade(self, granted: Upgrade, asked: _Asked) -> None:
         judged = answer_handshake(asked.raw, self._machine.trailing_data[0])
-        if isinstance(judged, Accepted):
-            await _hold(granted, self._stream.inner, judged, self._peer)
-        else:
-            refusal = Response(judged.status, f"{judged.text}\n".encode(), headers=judged.headers)
-            await self._respond(refusal, asked.request, close=True)
+        try:
+            if isinstance(judged, Accepted):
+                await _hold(granted, self._stream.inner, judged, self._peer)
+            else:
+                refusal = Response(judged.status, f"{judged.text}\n".encode(), headers=judged.headers)
+                await self._respond(refusal, asked.request, close=True)
+        finally:
+            granted.release()
 
     async def _read_request(self) -> _Asked | None:
         event = await self._event()

@@ -42,7 +42,7 @@ class VoiceRequest:
         Raises:
             RemoteProtocolError: too long, too many fields, not UTF-8, or without a CallSid.
         """
-        fields = _fields(body)
+        fields = dict(form_fields(body))
         if not fields.get("CallSid"):
             raise RemoteProtocolError("CallSid: missing from the form")
         return cls(
@@ -55,6 +55,23 @@ class VoiceRequest:
     def parameters(self) -> dict[str, str]:
         """What the stream's `start` shall tell us: Twilio passes none of it by itself."""
         return {"From": self.caller, "To": self.callee, "CallSid": self.call_sid}
+
+
+def form_fields(body: bytes) -> tuple[tuple[str, str], ...]:
+    """The names and values of a form, as they come, empty ones too.
+
+    Raises:
+        RemoteProtocolError: too long, too many fields, or not UTF-8.
+    """
+    if len(body) > LONGEST_FORM:
+        raise RemoteProtocolError(f"the form has {len(body)} bytes, at most {LONGEST_FORM} are taken")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except UnicodeDecodeError as error:
+        raise RemoteProtocolError("the form is not UTF-8") from error
+    except ValueError as error:
+        raise RemoteProtocolError(f"the form has more than {MOST_FIELDS} fields") from error
+    return tuple(pairs)
 
 
 def connect_stream(url: str, parameters: Mapping[str, str]) -> str:
@@ -122,16 +139,3 @@ def _in_xml(character: str) -> bool:
     """Whether XML 1.0 has the character (section 2.2, production 2)."""
     code = ord(character)
     return code in {0x9, 0xA, 0xD} or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000
-
-
-def _fields(body: bytes) -> dict[str, str]:
-    """The form's fields, empty ones too."""
-    if len(body) > LONGEST_FORM:
-        raise RemoteProtocolError(f"the form has {len(body)} bytes, at most {LONGEST_FORM} are taken")
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except UnicodeDecodeError as error:
-        raise RemoteProtocolError("the form is not UTF-8") from error
-    except ValueError as error:
-        raise RemoteProtocolError(f"the form has more than {MOST_FIELDS} fields") from error
-    return dict(pairs)

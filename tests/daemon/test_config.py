@@ -169,20 +169,10 @@ def test_everything_wrong_is_said_at_once_each_with_its_place() -> None:
         "`call_seconds` must be from 1 to 86400, not 0, at limits.call_seconds",
         (
             "`listen` must be a loopback address such as 127.0.0.1 while `insecure = true` under [twilio] lets "
-            "anybody call without authentication, not 0.0.0.0, at server.listen"
+            "anybody call without authentication, not 0.0.0.0, unless `insecure_public = true` stands there as "
+            "well, at server.listen"
         ),
     )
-
-
-def test_a_platform_with_authentication_is_refused_because_there_is_none_yet() -> None:
-    expected = (
-        (
-            "`insecure` is false, but authentication is not available yet in this version: `insecure = true` may be "
-            "used, with `listen` in [server] at a loopback address such as 127.0.0.1, at twilio.insecure"
-        ),
-    )
-    assert problems("[twilio]\ninsecure = false") == expected
-    assert problems("[twilio]") == expected
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1", "voice.example.net"])
@@ -300,7 +290,12 @@ def test_a_key_without_its_table_is_told_where_it_belongs() -> None:
 
 
 def test_a_key_like_nothing_known_is_told_what_there_is() -> None:
-    assert problems(f'{PLATFORM}"a\\nb" = 1') == (r"unknown key `a\nb` (known are: `path`, `insecure`) at twilio",)
+    assert problems(f'{PLATFORM}"a\\nb" = 1') == (
+        (
+            r"unknown key `a\nb` (known are: `path`, `auth_tokens_file`, `shared_keys_file`, `ticket`, `insecure`, "
+            "`insecure_public`) at twilio"
+        ),
+    )
 
 
 def test_an_empty_file_is_told_what_it_needs() -> None:

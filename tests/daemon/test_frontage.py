@@ -4,6 +4,7 @@ import attrs
 import trio
 
 from opusagent.call.seat import CallerSeat
+from opusagent.daemon.admission import Refusal, Rules, Slot
 from opusagent.daemon.config import AudioCodes, Config, Secret, Server, Twilio
 from opusagent.daemon.frontage import Frontage
 from opusagent.daemon.observer import Observer
@@ -12,6 +13,7 @@ from opusagent.net.auth import BearerTokens
 from opusagent.net.http import Request, Response, Upgrade
 from opusagent.platforms.audiocodes import SessionInitiate, SessionResume, parse_bridge_message, render
 from opusagent.testing.memory import memory_pair
+from opusagent.units import LoopTime
 from tests.daemon.generations import generation
 from tests.daemon.test_roster import conversation
 
@@ -101,9 +103,11 @@ async def _is_sent_away(granted: Upgrade) -> None:
 
 async def test_the_room_is_that_of_the_generation_in_force_for_the_calls_of_all() -> None:
     frontage, roster = await front()
-    with roster.slot(), roster.slot():
-        assert await status(frontage, dialled("/twilio/media")) == 101
-        frontage.follow(await generation(2, attrs.evolve(BEFORE, server=Server(max_calls=2))))
-        assert await frontage.answer(dialled("/twilio/media")) == Response(
-            503, b"all 2 calls are taken\n", headers=(("retry-after", "5"),)
-        )
+    for _ in range(2):
+        assert isinstance(roster.reserve("192.0.2.1", Rules(2), LoopTime(0.0)), Slot)
+    assert await status(frontage, dialled("/twilio/media")) == 101
+    frontage.follow(await generation(2, attrs.evolve(BEFORE, server=Server(max_calls=3))))
+    assert await frontage.answer(dialled("/twilio/media")) == Response(
+        503, b"all 3 calls are taken\n", headers=(("retry-after", "5"),)
+    )
+    assert roster.admission.refusals()[Refusal.FULL] == 1

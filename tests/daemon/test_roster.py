@@ -9,6 +9,7 @@ from opusagent.audio.media import PCM16_24K
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.switch import RecordingSwitch
+from opusagent.daemon.admission import Rules, Slot
 from opusagent.daemon.control import CallOnLine
 from opusagent.daemon.roster import Conversation, Roster
 from opusagent.errors import GOING_AWAY
@@ -27,7 +28,9 @@ def conversation(name: str, generation: int = 1) -> Conversation:
 def test_a_call_is_seen_as_long_as_it_is_listed() -> None:
     roster = Roster()
     call = conversation("a", generation=3)
-    with roster.slot(), roster.listed(call):
+    slot = roster.reserve("192.0.2.1", Rules(1), LoopTime(0.0))
+    assert isinstance(slot, Slot)
+    with roster.listed(call):
         assert (roster.connections, roster.conversations) == (1, (call,))
         assert call.seen(LoopTime(72.26)) == CallOnLine(
             call_id=CallId("a"),
@@ -40,6 +43,7 @@ def test_a_call_is_seen_as_long_as_it_is_listed() -> None:
             generation=3,
             ending=False,
         )
+    roster.release(slot)
     assert (roster.connections, roster.conversations) == (0, ())
 
 

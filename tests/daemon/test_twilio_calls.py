@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from opusagent.audio.media import MULAW_8K
 from opusagent.daemon.hands import TwilioSwitch
+from opusagent.daemon.tickets import Tickets
 from opusagent.daemon.twilio_calls import LIMITS, TwilioCalls
 from opusagent.net.client import HttpClient
 from opusagent.net.http import Request, Response, Upgrade
@@ -113,7 +114,7 @@ async def test_a_call_that_is_over_was_not_transferred() -> None:
     """For a hang-up that is as good as done; a model that hears "ok" would wait for somebody to answer."""
     who = CallStarted(CALL, "stream", MULAW_8K, caller="+15550100", callee="+15550101")
     async with calls_at(Api(over=True)) as calls:
-        switch = TwilioSwitch(calls, who, "wss://voice.example.net/m")
+        switch = TwilioSwitch(calls, who, "wss://voice.example.net/m", Tickets(None).parameters)
         said = "Twilio answered 404, error 20404: not found"
         assert [await switch.transfer("+15550142"), await switch.send_digits("1"), await switch.hang_up()] == [
             said,
