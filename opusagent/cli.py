@@ -280,7 +280,7 @@ def _systemd() -> App:
 
 
 def _serve(path: Path, environ: Mapping[str, str]) -> int:
-    from opusagent.daemon.logs import configure_logs
+    from opusagent.daemon.logs import configure_logs, is_journal
     from opusagent.daemon.server import run_process
     from opusagent.local.server import serve_local
 
@@ -288,7 +288,7 @@ def _serve(path: Path, environ: Mapping[str, str]) -> int:
         url: str = await nursery.start(serve_local)
         return url
 
-    configure_logs("json")
+    configure_logs("json", journal=is_journal(environ, sys.stderr.fileno()))
     return run_process(path, environ, start_embedded)
 
 
