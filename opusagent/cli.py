@@ -17,6 +17,7 @@ from cyclopts import App, Parameter
 
 from opusagent import __version__
 from opusagent.errors import CannotBind, ConfigError, PeerRefused
+from opusagent.plain import plain
 
 if TYPE_CHECKING:
     from opusagent.daemon.console import Console
@@ -44,7 +45,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _say(*lines: str) -> None:
-    sys.stderr.write("".join(f"opusagent: {line}\n" for line in lines))
+    sys.stderr.write("".join(f"opusagent: {plain(line)}\n" for line in lines))
 
 
 def _app(environ: Mapping[str, str]) -> App:
@@ -294,10 +295,10 @@ def _serve(path: Path, environ: Mapping[str, str]) -> int:
 
 def _check(path: Path, environ: Mapping[str, str]) -> int:
     from opusagent.daemon.config import doubts, load
-    from opusagent.daemon.generation import identity_of
+    from opusagent.daemon.generation import try_out
 
     config = load(path, environ)
-    identity_of(config.server)
+    try_out(config)
     sys.stdout.writelines(f"{path}: warning: {doubt}\n" for doubt in doubts(config))
     sys.stdout.write(f"{path}: no problem found\n")
     return OK

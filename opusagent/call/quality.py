@@ -175,10 +175,10 @@ def echo_in_words(path: EchoPath) -> str:
     return f"the caller's line returns the model's voice {path.delay} ms later, {path.return_loss_db:.0f} dB weaker"
 
 
-def quality_in_words(quality: LineQuality | None) -> tuple[str, str]:
-    """Two lines of a page: how the caller's line sounded, and what was missing in it or came back on it."""
+def quality_in_words(quality: LineQuality | None) -> tuple[str, ...]:
+    """Lines of a page: how the caller's line sounded, and what was missing in it or came back on it."""
     if quality is None:
-        return "not measured", "not measured"
+        return ("not measured",)
     line, echo = quality.caller, quality.echo
     sound = (
         f"{line.quality_score:.0f} of 100 (worst {line.quality_score_worst:.0f})",

@@ -34,6 +34,7 @@ from opusagent.call.tape import Pause
 from opusagent.call.turns import Turn
 from opusagent.call.usage import Tokens
 from opusagent.call.words import WordCounts
+from opusagent.plain import plain
 from opusagent.units import CallId, LoopTime, Ms
 
 MOST_HAPPENINGS: Final = 2000
@@ -139,7 +140,7 @@ def _words(moment: Moment) -> str:
         case AnswerBegan():
             if moment.waited is None:
                 return "the model begins to speak"
-            return f"the model begins to answer, {moment.waited * 1000:.0f} ms after the caller paused"
+            return f"the model begins to answer, {moment.waited * 1000:.0f} ms after the pause was noticed"
         case ModelSaid():
             return f"the model said: {_one_line(moment.words)}"
         case Interrupted():
@@ -191,8 +192,8 @@ def page(report: CallReport) -> str:
     audio = report.audio
     waits = [turn.waited for turn in report.turns if turn.waited is not None]
     ended = f"{report.end.value} ({report.end_detail})" if report.end_detail else report.end.value
-    slowest = f", longest wait {max(waits) * 1000:.0f} ms from mouth to ear" if waits else ""
-    sound, missing = quality_in_words(report.quality)
+    slowest = f", longest wait {max(waits) * 1000:.0f} ms from the caller's last sound to the answer's" if waits else ""
+    sound, *missing = quality_in_words(report.quality)
     lines = (
         f"call {report.call_id}  {report.started:%Y-%m-%d %H:%M:%S %Z}  {report.seconds:.1f} s",
         f"  from {report.caller or 'unknown'} to {report.callee or 'unknown'}, platform call {report.platform_call_id}",
@@ -204,7 +205,7 @@ def page(report: CallReport) -> str:
         ),
         f"  our ears: {_heard(report.hearing)}",
         f"  caller's line: {sound}",
-        f"    on it: {missing}",
+        *(f"    on it: {each}" for each in missing),
         f"  transcript: {_words_counted(report.words)}",
         f"  used: {report.tool_calls} tools, {report.tokens.total} tokens, ${report.dollars:.4f}",
         f"  waited at most: {report.peaks.uplink} ms for the model, {report.peaks.playout} ms for the caller",
@@ -215,15 +216,6 @@ def page(report: CallReport) -> str:
         *(f"    {happening.at:8.2f} s  {happening.what}" for happening in report.story),
     )
     return "\n".join(map(plain, lines)) + "\n"
-
-
-def plain(line: str) -> str:
-    r"""A line for a terminal. Numbers, names and texts of others may hold anything: nothing of it moves a cursor.
-
-    >>> plain("from +1\x1b[2J\n to 2")
-    'from +1 [2J  to 2'
-    """
-    return "".join(each if each.isprintable() else " " for each in line)
 
 
 def _recorded(report: CallReport) -> str:

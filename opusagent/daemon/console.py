@@ -11,10 +11,10 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
-from opusagent.call.report import plain
 from opusagent.daemon.control import CallDetail, CallOnLine, Status
 from opusagent.daemon.control_socket import ask
 from opusagent.errors import PeerRefused
+from opusagent.plain import plain
 
 _T = TypeVar("_T")
 

@@ -6,7 +6,8 @@ A generation is complete before anybody sees it, and nothing in it changes. The 
 import os
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -179,32 +180,61 @@ class _Settling:
     hearing: Hearing | None
 
 
+def try_out(config: Config) -> None:
+    """Try what only trying can tell, and leave nothing behind. Raises `ConfigError`, all of it at once."""
+    directory = config.recording.directory if config.recording else None
+    _tried(config, () if directory is None else _would_be_unwritable(directory))
+
+
 def _prepare(config: Config) -> _Settling:
     """All that touches a disk. Raises `ConfigError`."""
+    directory = config.recording.directory if config.recording else None
+    identity = _tried(config, () if directory is None else _unwritable(directory))
+    outside = ssl.create_default_context()
+    trust = outside if urlsplit(config.realtime.url).scheme == "wss" else None
+    return _Settling(identity, trust, outside, directory, hearing_of(config.vad))
+
+
+def _tried(config: Config, unwritable: Iterable[str]) -> ssl.SSLContext | None:
+    """What the port shows its clients. Raises `ConfigError`, also if the recordings' directory is `unwritable`."""
     problems: list[str] = []
     identity = None
     try:
         identity = identity_of(config.server)
     except ConfigError as wrong:
         problems.extend(wrong.problems)
-    directory = config.recording.directory if config.recording else None
-    if directory is not None:
-        problems.extend(_unwritable(directory))
+    problems.extend(unwritable)
     if problems:
         raise ConfigError(problems)
-    outside = ssl.create_default_context()
-    trust = outside if urlsplit(config.realtime.url).scheme == "wss" else None
-    return _Settling(identity, trust, outside, directory, hearing_of(config.vad))
+    return identity
+
+
+def _would_be_unwritable(directory: Path) -> Iterator[str]:
+    """Why no recording could be kept in `directory`, which is not made if it is not there."""
+    place = next((each for each in (directory, *directory.absolute().parents) if os.path.lexists(each)), directory)
+    yield from _fault_of(directory, partial(_keep_a_byte, place))
 
 
 def _unwritable(directory: Path) -> Iterator[str]:
     """Why no recording can be kept in `directory`, found by keeping one byte there for a moment."""
-    try:
+
+    def keep() -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory) as trial:
-            trial.write(b"\0")
-            trial.flush()
-            os.fsync(trial.fileno())
+        _keep_a_byte(directory)
+
+    yield from _fault_of(directory, keep)
+
+
+def _keep_a_byte(directory: Path) -> None:
+    with tempfile.TemporaryFile(dir=directory) as trial:
+        trial.write(b"\0")
+        trial.flush()
+        os.fsync(trial.fileno())
+
+
+def _fault_of(directory: Path, keep: Callable[[], None]) -> Iterator[str]:
+    try:
+        keep()
     except (OSError, ValueError) as error:
         yield f"`directory` cannot be written to: {directory}: {_why(error)}, at recording.directory"
 

@@ -22,7 +22,7 @@ from opusagent.daemon.server import Observer, run_daemon
 from opusagent.demo.clinic import Act, Given, Listens, ListensFor, Presses, Says, Scene, scenes
 from opusagent.demo.ear import heard_to_its_end
 from opusagent.demo.lines import AnyCaller, dial_twilio
-from opusagent.demo.show import Audience
+from opusagent.demo.show import Audience, leave_page
 from opusagent.demo.speech import WORDS, load
 from opusagent.demo.stand_ins import LOOPBACK, Receiver, TwilioApi, open_receivers
 from opusagent.errors import PeerGone
@@ -219,7 +219,7 @@ def _show(audience: Audience) -> None:
     """The turns with their latencies, and where the rest is."""
     if audience.report is None or audience.folder is None:
         return
-    (audience.folder / "report.txt").write_text(page(audience.report))
+    leave_page(audience.folder, page(audience.report))
     audience.write("  turns, in milliseconds from the caller's last sound:\n")
     audience.write("".join(f"    {line}\n" for line in turn_lines(audience.report)))
     audience.write(f"  left in {audience.folder}: call.wav, transcript.jsonl, report.txt, report.json\n")

@@ -1,5 +1,6 @@
 """One call that anyone can watch: the daemon, the embedded model and a caller, joined by real sockets on loopback."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from opusagent.demo.ear import likeness
 from opusagent.demo.lines import LINES, AnyCaller, Line, Platform, Visit
 from opusagent.demo.speech import WORDS, load
 from opusagent.local.server import serve_local
+from opusagent.plain import plain
 from opusagent.units import CallId, LoopTime, Ms
 
 GREETING: Final = "Hello, this is the parrot. I say what you say."
@@ -61,7 +63,7 @@ class Audience:
     def say(self, what: str) -> None:
         """One line."""
         since = 0.0 if self._began is None else trio.current_time() - self._began
-        self.write(f"{since:7.2f} s  {what}\n")
+        self.write(f"{since:7.2f} s  {plain(what)}\n")
 
 
 async def run_demo(output: Path, write: Callable[[str], object], platform: Platform = "twilio") -> bool:
@@ -136,12 +138,19 @@ async def _ask(caller: AnyCaller, audience: Audience, name: str) -> float:
     return alike
 
 
+def leave_page(folder: Path, text: str) -> None:
+    """Leave the report for people beside the others, for its owner only as they are."""
+    descriptor = os.open(folder / "report.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def _verdict(audience: Audience, likenesses: list[float], breaks: int) -> bool:
     if audience.report is None or audience.folder is None:
         audience.write(f"FAILED: the call did not come to its end within {PATIENCE:g} s\n")
         return False
     text = page(audience.report)
-    (audience.folder / "report.txt").write_text(text)
+    leave_page(audience.folder, text)
     happened = (audience.report.barge_ins, len(audience.report.line_gaps))
     heard = bool(likenesses) and min(likenesses) >= ALIKE and happened == (1, breaks)
     audience.write(f"\n{text}\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 import attrs
 import msgspec
 
+from opusagent.call.recorder import REPORT_FILE
 from opusagent.call.report import page, to_json
 from opusagent.reports.latency import latencies, latency_page, stage_times
 from opusagent.reports.plot import plot
@@ -17,7 +18,10 @@ Write = Callable[[str], object]
 
 @attrs.frozen
 class Wish:
-    """What was asked for. `target` as in `shelf.find`; with a `plot` the figures are latencies."""
+    """What was asked for. `target` as in `shelf.find`; with a `plot` the figures are latencies.
+
+    A target that is a call has a page; any other has a table, and below it the page of a call that is alone there.
+    """
 
     target: str | None
     directory: Path
@@ -25,6 +29,14 @@ class Wish:
     plot: Path | None = None
     json: bool = False
     threshold_ms: float = 500.0
+
+    @property
+    def is_of_one_call(self) -> bool:
+        """Whether the target is a call: its report, its own directory, or its id."""
+        if self.target is None:
+            return False
+        place = Path(self.target)
+        return not place.is_dir() or (place / REPORT_FILE).exists()
 
     def fault(self) -> str | None:
         """Why it cannot be had, whatever the reports are."""
@@ -49,11 +61,12 @@ def show(wish: Wish, write: Write, complain: Write) -> bool:
 
 
 def _calls(wish: Wish, reports: Sequence[Filed]) -> str:
-    if len(reports) == 1 and wish.target is not None:
-        (only,) = reports
-        return to_json(only.report).decode() if wish.json else page(only.report) + words_of(only.transcript)
+    alone = reports[0] if len(reports) == 1 else None
     values = [each.report for each in reports]
-    return _as_json(values) if wish.json else table(values)
+    if wish.json:
+        return to_json(alone.report).decode() if alone and wish.is_of_one_call else _as_json(values)
+    whole = page(alone.report) + words_of(alone.transcript) if alone else ""
+    return whole if whole and wish.is_of_one_call else "\n".join(filter(None, (table(values), whole)))
 
 
 def _latency(wish: Wish, reports: Sequence[Filed]) -> str:

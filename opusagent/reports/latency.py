@@ -16,6 +16,7 @@ import attrs
 
 from opusagent.call.report import CallReport, slow_turns
 from opusagent.call.turns import Turn
+from opusagent.plain import plain
 from opusagent.units import CallId
 
 STAGES: Final[Mapping[str, str]] = {
@@ -112,7 +113,7 @@ def latency_page(figures: Latencies) -> str:
         f"{len(figures.slow)} turns over {figures.threshold_ms:g} ms from mouth to ear" + (":" if figures.slow else ""),
         *(_slow_line(turn) for turn in figures.slow),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(plain, lines)) + "\n"
 
 
 def _spent(turn: Turn, name: str) -> float | None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import attrs
 import msgspec
 
-from opusagent.call.report import CallReport, plain
+from opusagent.call.report import CallReport
+from opusagent.plain import plain
 from opusagent.reports.latency import percentile, stage_times
 from opusagent.reports.shelf import LARGEST
 

@@ -148,3 +148,4 @@ def test_without_settings_nothing_is_measured() -> None:
     report = Theatre(twilio_stage, TwilioDialect).play(script)
     assert report.quality is None
     assert "caller's line: not measured" in page(report)
+    assert page(report).count("not measured") == 1

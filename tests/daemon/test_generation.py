@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from opusagent.daemon.config import Admin, Agent, Config, Listen, Realtime, Recording, Secret, Server, Twilio
-from opusagent.daemon.generation import changes, fixed_problems, with_model
+from opusagent.daemon.generation import changes, fixed_problems, try_out, with_model
 from opusagent.errors import ConfigError
 from tests.daemon.generations import MODEL, generation
 
@@ -80,6 +80,16 @@ async def test_recordings_are_tried_before_they_are_promised(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     (wrong,) = await problems(attrs.evolve(CONFIG, recording=Recording(tmp_path / "file")))
     assert wrong.startswith(f"`directory` cannot be written to: {tmp_path}/file: ")
+
+
+def test_trying_out_makes_nothing_and_tells_what_making_would_tell(tmp_path: Path) -> None:
+    """`check` may be run by somebody else than the daemon: a directory of theirs would not be ours."""
+    try_out(attrs.evolve(CONFIG, recording=Recording(tmp_path / "a/b")))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for wrong in (tmp_path / "file", tmp_path / "file/below", Path("/proc/recordings")):
+        with pytest.raises(ConfigError, match=f"`directory` cannot be written to: {wrong}: "):
+            try_out(attrs.evolve(CONFIG, recording=Recording(wrong)))
 
 
 async def test_everything_that_trying_tells_is_told_at_once(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ async def test_the_demo_shows_a_conversation_and_leaves_its_recording_and_report
         "report.txt",
         "transcript.jsonl",
     ]
+    assert {path.stat().st_mode & 0o777 for path in recording.parent.iterdir()} == {0o600}
     assert "the caller barges in" in (recording.parent / "report.txt").read_text()
 
 

@@ -51,6 +51,28 @@ def test_a_page_ends_with_the_words_that_were_said(tmp_path: Path, capsys: pytes
     )
 
 
+def test_a_directory_with_one_call_is_a_table_and_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The directory of the call itself is the call."""
+    path = file(tmp_path, report())
+    assert run(capsys, str(path.parent)) == (0, page(report()), "")
+    for words in ((str(tmp_path),), ("--directory", str(tmp_path))):
+        status, out, err = run(capsys, *words)
+        table, _, rest = out.partition("\n\n")
+        assert (status, err, rest) == (0, "", page(report()))
+        assert table.splitlines()[1:] == [
+            "2030-01-02 03:04:05  abc123  +15550100  10      1      0     322     322  caller hung up",
+            "calls: 1, minutes: 0.2",
+        ]
+
+
+def test_nothing_that_a_report_holds_moves_a_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = file(tmp_path, report("abc\x1b[2J"))
+    for words in ((str(path),), (str(tmp_path),), ("--latency", str(tmp_path)), ("x\x1b[2J",)):
+        said = "".join(run(capsys, *words, environ={"LATENCY_ALERT_THRESHOLD": "1"})[1:])
+        assert said
+        assert said.replace("\n", "").isprintable()
+
+
 def test_many_calls_are_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file(tmp_path, report("def456", Turn(stopped=3.0), minutes=1, caller="anonymous\x1b[2J"))
     file(tmp_path, report("abc123"))
@@ -71,7 +93,7 @@ def test_what_cannot_be_read_is_complained_of_and_the_others_are_shown(
     broken = file(tmp_path, report("def456"))
     broken.write_bytes(b"")
     status, out, err = run(capsys, "--directory", str(tmp_path))
-    assert (status, out.count("\n")) == (1, 3)
+    assert (status, out.splitlines()[2]) == (1, "calls: 1, minutes: 0.2")
     assert err == (
         f"opusagent: {broken}: it is empty: the process ended, or the disk was full, before it was written\n"
     )
