@@ -67,6 +67,27 @@ class Pace:
         return min(max(1.0, rate), self.level + max(0.0, now - self.at) * rate)
 
 
+COMPLAINT_SECONDS: Final = 10.0
+"""Between two lines of the log about refusals for one reason: anybody on the Internet can be refused, at will."""
+
+
+class Complaints:
+    """When a refusal is worth a line of the log."""
+
+    def __init__(self) -> None:
+        self._untold: Final[Counter[Refusal]] = Counter()
+        self._told_at: Final[dict[Refusal, LoopTime]] = {}
+
+    def due(self, reason: Refusal, now: LoopTime) -> int:
+        """How many refusals for that reason a line shall tell of, this one included; 0: none now, a later one will."""
+        self._untold[reason] += 1
+        last = self._told_at.get(reason)
+        if last is not None and now - last < COMPLAINT_SECONDS:
+            return 0
+        self._told_at[reason] = now
+        return self._untold.pop(reason)
+
+
 class Admission:
     """The places of one process, for the calls of all generations."""
 

@@ -83,9 +83,12 @@ class Desk:
         """Its connection is over, with all that the call has left."""
         self._roster.release(slot)
 
-    def refuse(self, reason: Refusal) -> None:
-        """Count it."""
+    def refuse(self, reason: Refusal, about: Mapping[str, str]) -> None:
+        """Count it, and log it unless the log has just told of another for the same reason."""
         self._roster.admission.refuse(reason)
+        count = self._roster.complaints.due(reason, LoopTime(trio.current_time()))
+        if count:
+            log.warning("refused", why=reason.value, times=count, **about)
 
     def may_resume(self, token: str, conversation: str | None) -> bool:
         """A socket that names its conversation must name one of ours; for another, one of ours must miss its socket.
@@ -111,8 +114,7 @@ class Desk:
         fault = self._tickets.fault(who.parameters.get(PARAMETER), who.platform_call_id, self._roster.spent)
         if fault is not None:
             reason = TICKET_REFUSALS[fault]
-            self.refuse(reason)
-            log.warning("refused", why=reason.value, platform_call=printable(who.platform_call_id))
+            self.refuse(reason, {"platform_call": printable(who.platform_call_id)})
             raise RemoteProtocolError(f"the call's ticket is {fault.value}", close_code=POLICY_VIOLATION)
         parameters = {name: value for name, value in who.parameters.items() if name != PARAMETER}
         return attrs.evolve(caller, started=attrs.evolve(who, parameters=parameters))
@@ -130,7 +132,7 @@ class Desk:
                 await self._resume(caller, token, socket, dialect)
             return
         if slot is None:
-            self.refuse(self.vacancy() or Refusal.FULL)
+            self.refuse(self.vacancy() or Refusal.FULL, {"platform_call": printable(caller.started.platform_call_id)})
             await socket.send(*dialect.hang_up("no room for a further call"))
             return
         name, seats = (token, caller.started.platform_call_id), self._roster.seats
@@ -154,8 +156,7 @@ class Desk:
         """Seat a socket that comes back for a call. Only with the token that the call came with."""
         seat = self._roster.seats.find((token, call.platform_call_id))
         if seat is None:
-            self.refuse(Refusal.UNKNOWN_CONVERSATION)
-            log.warning("resume refused: no such conversation", platform_call=call.platform_call_id)
+            self.refuse(Refusal.UNKNOWN_CONVERSATION, {"platform_call": printable(call.platform_call_id)})
             await socket.send(*dialect.hang_up("conversation not found"))
             return
         log.info("conversation resumed", platform_call=call.platform_call_id)
@@ -269,7 +270,7 @@ class ResumeDesk:
     def release(self, slot: Slot) -> None:
         """No place was given."""
 
-    def refuse(self, reason: Refusal) -> None:
+    def refuse(self, reason: Refusal, about: Mapping[str, str]) -> None:
         """It is the generation in force that counts it."""
 
     def may_resume(self, token: str, conversation: str | None) -> bool:

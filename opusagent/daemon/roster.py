@@ -13,7 +13,7 @@ from opusagent.call.bell import Bell
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
 from opusagent.call.switch import RecordingSwitch
-from opusagent.daemon.admission import Admission, Refusal, Rules, Slot
+from opusagent.daemon.admission import Admission, Complaints, Refusal, Rules, Slot
 from opusagent.daemon.control import CallDetail, CallOnLine
 from opusagent.daemon.life import STUCK_SECONDS
 from opusagent.daemon.seats import Elsewhere, Nowhere, Seats
@@ -62,6 +62,7 @@ class Roster:
     def __init__(self) -> None:
         self.news: Final = Bell()
         self.admission: Final = Admission()
+        self.complaints: Final = Complaints()
         self.spent: Final = SpentTickets()
         self.seats: Final = Seats()
         """The seats that a socket may come back to."""

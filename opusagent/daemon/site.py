@@ -6,9 +6,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-import structlog
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from opusagent.daemon.admission import Refusal, Slot
 from opusagent.daemon.config import Config
@@ -26,8 +24,6 @@ from opusagent.platforms.twilio_signature import (
     signed_urls,
 )
 from opusagent.platforms.twiml import VoiceRequest, connect_stream, form_fields
-
-log: FilteringBoundLogger = structlog.get_logger()
 
 RETRY_SECONDS: Final = "5"
 """What a platform that is refused for lack of room is told to wait."""
@@ -82,8 +78,8 @@ class Calls(Protocol):
         """Give the place back."""
         ...
 
-    def refuse(self, reason: Refusal) -> None:
-        """Count one that is refused."""
+    def refuse(self, reason: Refusal, about: Mapping[str, str]) -> None:
+        """Count one that is refused; `about` is for the log, which tells of it now and then."""
         ...
 
     def may_resume(self, token: str, conversation: str | None) -> bool:
@@ -141,7 +137,7 @@ class Reception:
         refusal = self._not_from_twilio(request, fields, websocket=False)
         why_not = self._calls.vacancy()
         if refusal is None and why_not is not None:
-            self._calls.refuse(why_not)
+            self._calls.refuse(why_not, {"peer": request.peer})
             refusal = self._no(why_not)
         if refusal is not None:
             return refusal
@@ -179,8 +175,7 @@ class Reception:
         if fault is None:
             return None
         reason = Refusal.UNSIGNED if fault is BadSignature.MISSING else Refusal.FORGED
-        self._calls.refuse(reason)
-        log.warning("refused", why=reason.value, path=request.path, peer=request.peer, signed_for=signed.urls[:1])
+        self._calls.refuse(reason, {"peer": request.peer, "signed_for": signed.urls[0]})
         return self._no(reason)
 
     def _audiocodes(self, request: Request) -> Response | Upgrade:
@@ -190,7 +185,7 @@ class Reception:
         token = INSECURE if insecure else self._tokens.recognise(shown)
         if token is None:
             reason = Refusal.NO_BEARER if shown is None else Refusal.WRONG_BEARER
-            self._calls.refuse(reason)
+            self._calls.refuse(reason, {"peer": request.peer})
             return self._no(reason)
         if not request.wants_websocket:
             return Response(200, CONNECTIVITY, "application/json")

@@ -1,6 +1,6 @@
 """Places: never more than there are, given back once, and every refusal counted by its reason."""
 
-from opusagent.daemon.admission import MOST_SOURCES, Admission, Refusal, Rules, Slot
+from opusagent.daemon.admission import COMPLAINT_SECONDS, MOST_SOURCES, Admission, Complaints, Refusal, Rules, Slot
 from opusagent.units import LoopTime
 
 NOW = LoopTime(100.0)
@@ -75,3 +75,10 @@ def test_a_refusal_costs_nobody_a_place_or_a_turn() -> None:
     assert asked(admission, rules, now=NOW + 1) is Refusal.FULL
     admission.release(slot)
     assert asked(admission, rules, now=NOW + 1) is None
+
+
+def test_a_flood_of_refusals_is_a_line_of_the_log_in_ten_seconds_for_each_reason() -> None:
+    complaints = Complaints()
+    assert [complaints.due(Refusal.FORGED, NOW) for _ in range(3)] == [1, 0, 0]
+    assert complaints.due(Refusal.UNSIGNED, NOW) == 1
+    assert complaints.due(Refusal.FORGED, LoopTime(NOW + COMPLAINT_SECONDS)) == 3

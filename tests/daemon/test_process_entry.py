@@ -180,14 +180,8 @@ async def test_no_wrong_credential_reaches_the_model(tmp_path: Path) -> None:
         assert dialled > 0
         assert await start(port, MINE, mine) == POLICY_VIOLATION
         assert model.dialled == dialled
-        refused = Counter(line["why"] for line in running.said("refused"))
-    assert refused == {
-        "unsigned": 2,
-        "forged": 3,
-        "ticket_missing": 1,
-        "ticket_forged": 2,
-        "ticket_spent": 1,
-    }
+        refused = {line["why"] for line in running.said("refused")}
+    assert refused == {"unsigned", "forged", "no_bearer", "ticket_missing", "ticket_forged", "ticket_spent"}
 
 
 async def test_a_shared_key_signs_a_webhook(tmp_path: Path) -> None:
