@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from opusagent import __version__
 from opusagent.call.progress import Progress
+from opusagent.daemon.admission import Refusal
 from opusagent.daemon.control import CallOnLine, Status
 from opusagent.daemon.life import Phase
 from opusagent.daemon.loop_watch import BOUNDS, LoopWatch
@@ -46,6 +47,10 @@ class Daemon(Protocol):
         """The calls that go on."""
         ...
 
+    def refusals(self) -> Mapping[Refusal, int]:
+        """How many calls were refused, by every reason that there is."""
+        ...
+
     def door(self) -> ListenerStatistics:
         """What the calls' port has seen."""
         ...
@@ -71,6 +76,7 @@ class Gauges(Collector):
         yield _value("connections", "Connections that are calls, will be, or are being filed.", now.connections)
         yield from self._calls(self._daemon.live())
         yield from _port(self._daemon.door())
+        yield _refusals(self._daemon.refusals())
         yield from self._turns()
 
     def _calls(self, live: list[LiveCall]) -> Iterator[Metric]:
@@ -125,6 +131,13 @@ def _port(seen: ListenerStatistics) -> Iterator[Metric]:
     failed = CounterMetricFamily("opusagent_connections_failed", "Connections that ended by a bug of ours.")
     failed.add_metric((), seen.failed)
     yield failed
+
+
+def _refusals(counts: Mapping[Refusal, int]) -> Metric:
+    refused = CounterMetricFamily("opusagent_calls_refused", "Calls that were refused, by why.", labels=("reason",))
+    for reason, count in counts.items():
+        refused.add_metric((reason.value,), count)
+    return refused
 
 
 def _one_of(phases: type[Phase], now: Phase) -> Mapping[str, float]:

@@ -22,6 +22,7 @@ from opusagent.call.disk import SharedDisk
 from opusagent.call.hearing import Hearing
 from opusagent.call.recorder import Disk
 from opusagent.call.report import CallReport
+from opusagent.daemon.admission import Refusal
 from opusagent.daemon.config import Config
 from opusagent.daemon.control import CallDetail, CallOnLine, Status, Verdict
 from opusagent.daemon.doorstep import Doorstep
@@ -137,6 +138,10 @@ class Steward:
         """The calls that there are, with what they have come to so far."""
         now = LoopTime(trio.current_time())
         return [LiveCall(call.seen(now), call.switch.progress()) for call in self.roster.conversations]
+
+    def refusals(self) -> Mapping[Refusal, int]:
+        """How many calls were refused, by every reason that there is."""
+        return self.roster.admission.refusals()
 
     def door(self) -> ListenerStatistics:
         """What the calls' port has seen."""

@@ -1,10 +1,13 @@
 """`/metrics` as Prometheus reads it: what has been counted, and the daemon as it is at that moment."""
 
+from collections.abc import Mapping
+
 import attrs
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from opusagent.call.progress import Backlog, Progress
+from opusagent.daemon.admission import Refusal
 from opusagent.daemon.control import Status
 from opusagent.daemon.control_site import ControlSite
 from opusagent.daemon.exposition import metrics_of
@@ -34,6 +37,9 @@ class House:
 
     def live(self) -> list[LiveCall]:
         return self.calls
+
+    def refusals(self) -> Mapping[Refusal, int]:
+        return {reason: int(reason is Refusal.FORGED) for reason in Refusal}
 
     def door(self) -> ListenerStatistics:
         return self.seen
@@ -83,6 +89,8 @@ def test_calls_by_state_and_the_fullest_buffers() -> None:
         "opusagent_connections_refused_total{reason=full}": 2,
         "opusagent_connections_refused_total{reason=no_descriptor}": 1,
         "opusagent_open_connections{}": 3,
+        "opusagent_calls_refused_total{reason=forged}": 1,
+        "opusagent_calls_refused_total{reason=full}": 0,
     }
     assert {name: shown.get(name) for name in expected} == expected
 

@@ -1,12 +1,15 @@
 """The admin side of a running process: its port with a token, its commands, and both through an upgrade."""
 
 import json
+import re
 from pathlib import Path
 
 import trio
 
 from opusagent.units import Ms
 from tests.daemon.process import PATIENCE, DaemonProcess, Settings, be_answered, call, daemon, http
+
+MONITORING = Path(__file__).parents[2] / "examples" / "monitoring"
 
 TOKEN = "correct-horse-battery"
 
@@ -76,6 +79,24 @@ async def test_metrics_of_a_call_while_it_talks_and_when_it_is_over(tmp_path: Pa
     assert figure(after, 'opusagent_turn_seconds_count{stage="ear"}') >= 1
     assert figure(after, 'opusagent_audio_seconds_total{account="model_heard"}') > 0.2
     assert 'opusagent_loop_longest_step_seconds{task="' in after
+
+
+def named_in(text: str) -> set[str]:
+    """The metrics that an expression, or many, names."""
+    return set(re.findall(r"\b(?:opusagent|process)_[a-z0-9_]+", text))
+
+
+async def test_every_metric_that_is_watched_is_there(tmp_path: Path) -> None:
+    """The alert rules and the dashboard, against a daemon that has just been started and one busy moment."""
+    alerts, dashboard = (MONITORING / name for name in ("alerts.yml", "dashboard.json"))
+    rules = "\n".join(re.findall(r"^ +expr: (.*)$", alerts.read_text(), re.MULTILINE))
+    panels = json.loads(dashboard.read_text())["panels"]
+    shown = "\n".join(target["expr"] for panel in panels for target in panel["targets"])
+    async with daemon(tmp_path, Settings(admin=with_port(tmp_path))) as running:
+        _, page = await ask_port(running, "GET", "/metrics")
+    there = set(re.findall(r"^([a-z0-9_]+)[{ ]", page, re.MULTILINE))
+    assert (len(named_in(rules)) > 8, len(named_in(shown)) > 20) == (True, True)
+    assert (named_in(rules) - there, named_in(shown) - there) == (set(), set())
 
 
 async def test_the_admin_port_goes_to_the_process_that_takes_over(tmp_path: Path) -> None:
