@@ -66,6 +66,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "filler_after_seconds",
         "goodbye_seconds",
         "mask_digits",
+        "mute_tones",
         "digits",
         "budget",
         "prices",
@@ -134,6 +135,7 @@ agents = st.builds(
         filler_after_seconds=st.floats(0.1, 60),
         goodbye_seconds=st.floats(1, 120),
         mask_digits=st.booleans(),
+        mute_tones=st.booleans(),
         digits=st.builds(
             Digits, st.booleans(), st.sampled_from(["", "#", "A"]), st.floats(0.1, 60), st.integers(1, 64)
         ),

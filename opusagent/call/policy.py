@@ -97,6 +97,7 @@ class Policy:
     turns: TurnPolicy = TurnPolicy()
     digits: DigitRules = DigitRules()
     mask_digits: bool = False
+    mute_tones: bool = False
     keys: Mapping[str, KeyAction | TransferTo] = attrs.field(factory=dict[str, KeyAction | TransferTo])
     filler: str | None = None
     filler_seconds: float = FILLER_SECONDS

@@ -9,6 +9,7 @@ from typing import Final
 
 import trio
 
+from opusagent.audio.dtmf import KeyTones
 from opusagent.audio.framing import Framer, WholeSamples
 from opusagent.audio.g711 import decode
 from opusagent.audio.media import MediaFormat
@@ -37,7 +38,15 @@ DRAIN_SECONDS: Final = 1.0
 class Uplink:
     """One call's way up: the channel, and the stream's state behind it."""
 
-    def __init__(self, started: CallStarted, model: MediaFormat, tape: Witness, tap: Tap | None) -> None:
+    def __init__(
+        self,
+        started: CallStarted,
+        model: MediaFormat,
+        tape: Witness,
+        tap: Tap | None,
+        *,
+        tones: KeyTones | None = None,
+    ) -> None:
         self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio](MOST_PIECES)
         self._waiting = 0
         self._room: Final = started.media.bytes_of(UPLINK)
@@ -49,6 +58,7 @@ class Uplink:
         self._untouched: Final = started.media == model
         self._tape: Final = tape
         self._tap: Final = tap
+        self._tones: Final = tones
         self._samples: Final = WholeSamples(started.media.bytes_per_sample)
         self._blocks: Final = None if started.block is None else Framer(started.media.bytes_of(started.block))
         self._most: Final = started.media.bytes_of(started.most)
@@ -68,6 +78,8 @@ class Uplink:
         self.caller_time.mark(self._leg.ms_of(self.received_bytes), LoopTime(now - self._leg.ms_of(len(audio)) / 1000))
         self.received_bytes += len(audio)
         self.largest_chunk = max(self.largest_chunk, len(audio))
+        if self._tones is not None:
+            audio = self._tones.push(audio)
         pcm = decode(self._leg, audio)
         self._tape.hear(pcm, heard.at, now)
         if self._tap is not None:

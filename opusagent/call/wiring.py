@@ -13,6 +13,7 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from opusagent.audio.dtmf import KeyTones
 from opusagent.audio.media import PCM16_24K, MediaFormat
 from opusagent.audio.quality.alerts import QualityAlert
 from opusagent.audio.quality.echo import EchoPath
@@ -128,7 +129,13 @@ class Call:
             else None
         )
         witness = Witnesses((recording.tape, self.monitor)) if self.monitor else recording.tape
-        self.uplink: Final = Uplink(caller.started, profile.model_media, witness, self.tap)
+        self.uplink: Final = Uplink(
+            caller.started,
+            profile.model_media,
+            witness,
+            self.tap,
+            tones=KeyTones(leg) if profile.policy.mute_tones else None,
+        )
         self.downlink: Final = Downlink(self.playout, caller.dialect, witness, self._on_batch)
         policy, media = profile.policy, profile.model_media
         self.account: Final = Account(self.began, self.playout, media, recording.tape, mask_digits=policy.mask_digits)

@@ -79,6 +79,7 @@ class Manners:
     filler_after_seconds: Annotated[float, between(0.1, 60)] = FILLER_SECONDS
     goodbye_seconds: Annotated[float, between(1, 120)] = GOODBYE_SECONDS
     mask_digits: bool = False
+    mute_tones: bool = False
     digits: Digits = Digits()
     budget: CallBudget = CallBudget()
     prices: TokenPrices = TokenPrices()

@@ -51,6 +51,7 @@ def policy_of(config: Config) -> Policy:
         turns=turns_of(config),
         digits=DigitRules(digits.collect, digits.terminator, digits.pause_seconds, digits.most),
         mask_digits=agent.mask_digits,
+        mute_tones=agent.mute_tones,
         keys=agent.keys.actions,
         filler=agent.filler,
         filler_seconds=agent.filler_after_seconds,

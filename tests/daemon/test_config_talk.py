@@ -47,6 +47,7 @@ def test_everything_that_an_agent_can_be_told_about_manners() -> None:
         filler_after_seconds = 3
         goodbye_seconds = 20
         mask_digits = true
+        mute_tones = true
         [agent.digits]
         collect = true
         terminator = "*"
@@ -69,6 +70,7 @@ def test_everything_that_an_agent_can_be_told_about_manners() -> None:
         filler_after_seconds=3,
         goodbye_seconds=20,
         mask_digits=True,
+        mute_tones=True,
         digits=Digits(collect=True, terminator="*", pause_seconds=5, most=16),
         budget=CallBudget(tokens=50_000, dollars=0.5),
         prices=TokenPrices(text_in=0.6, audio_out=20, as_of=date(2026, 12, 1)),

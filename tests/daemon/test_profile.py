@@ -168,6 +168,7 @@ def test_manners_become_the_policy() -> None:
         filler_after_seconds = 3
         goodbye_seconds = 20
         mask_digits = true
+        mute_tones = true
         digits = { collect = true, terminator = "*", pause_seconds = 5, most = 16 }
         budget = { tokens = 50_000, dollars = 0.5 }
         prices = { text_in = 0.6, as_of = 2026-12-01 }
@@ -180,6 +181,7 @@ def test_manners_become_the_policy() -> None:
         ),
         digits=DigitRules(collect=True, terminator="*", pause_seconds=5, most=16),
         mask_digits=True,
+        mute_tones=True,
         filler="One moment.",
         filler_seconds=3,
         goodbye_seconds=20,
