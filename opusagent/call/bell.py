@@ -1,7 +1,5 @@
 """Waking one task when there is something to do, or when its time has come."""
 
-import math
-
 import trio
 
 from opusagent.units import LoopTime
@@ -19,6 +17,9 @@ class Bell:
 
     async def wait(self, until: LoopTime | None) -> None:
         """Return at the next ring, or at `until`, whichever is first."""
-        with trio.move_on_at(math.inf if until is None else until):
+        if until is None:  # a deadline that never comes costs as much as one that does
             await self._rung.wait()
+        else:
+            with trio.move_on_at(until):
+                await self._rung.wait()
         self._rung = trio.Event()

@@ -130,14 +130,21 @@ class Uplink:
 
     def _queue(self, heard: CallerAudio, now: LoopTime) -> None:
         size = len(heard.audio)
-        if self._waiting + size > self._room or self._frames_in.statistics().current_buffer_used >= MOST_PIECES:
+        if self._waiting + size > self._room or not self._enters(heard):
             self.dropped_bytes += size
             return
         self.model_time.mark(self._leg.ms_of(self._queued), LoopTime(now - self._leg.ms_of(size) / 1000))
         self._queued += size
         self._waiting += size
-        self._frames_in.send_nowait(heard)
         self.peak_bytes = max(self.peak_bytes, self._waiting)
+
+    def _enters(self, heard: CallerAudio) -> bool:
+        """Put it into the channel, unless that holds `MOST_PIECES`."""
+        try:
+            self._frames_in.send_nowait(heard)
+        except trio.WouldBlock:
+            return False
+        return True
 
     def _pieces(self, block: bytes) -> Sequence[bytes]:
         if len(block) <= self._most:
