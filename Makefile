@@ -8,7 +8,7 @@ VENV ?= .venv
 PYTHON ?=
 PYTHONS := python3.14 python3.13 python3.12 python3.11 python3
 # What `make bench` measures.
-BENCH ?= audio
+BENCH ?= load
 
 BIN := $(VENV)/bin
 PROBE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -78,7 +78,7 @@ test: $(VENV)/.dev  ## tests, properties, doctests and the README's examples onl
 fix: $(VENV)/.dev  ## put right what ruff can
 	@$(BIN)/ruff check --fix; $(BIN)/ruff format
 
-bench: $(VENV)/.dev  ## the tables of figures; BENCH=<name> for another
+bench: $(VENV)/.dev  ## how many calls a process carries; BENCH=<name> for another table
 	@$(BIN)/python -m opusagent.bench $(BENCH)
 
 pin:  ## write requirements/*.txt from requirements/*.in (needs uv)

@@ -232,11 +232,14 @@ def _add_calls(app: App, environ: Mapping[str, str]) -> None:
         """
         return _report(target, directory, plot, environ, latency=latency, json=json)
 
-    def bench(
+    def measure(
         *,
         calls: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (1, 10, 20, 40, 80),
-        seconds: float = 10.0,
+        seconds: float = 6.0,
         rounds: int = 1,
+        platform: Literal["twilio", "audiocodes"] = "twilio",
+        processes: int = 1,
+        peers: Path | None = None,
     ) -> int:
         """Measure how many calls one process carries: CPU, memory, delays, lost sound, beside a bare relay.
 
@@ -248,14 +251,23 @@ def _add_calls(app: App, environ: Mapping[str, str]) -> None:
             How long each is measured, once all calls talk.
         rounds
             How often; the least of the rounds counts.
+        platform
+            Whose protocol the callers speak. The bare relay knows Twilio's only.
+        processes
+            Measure the daemon also as so many processes that share a port.
+        peers
+            A Python that has the extra bench-peers: Pipecat and OpenAI's Agents SDK are measured too.
         """
-        if min(*calls, rounds, 1) < 1 or seconds <= 0:
-            _say("calls, rounds and seconds must be more than nothing")
+        if min(*calls, rounds, processes) < 1 or seconds <= 0:
+            _say("calls, rounds, seconds and processes must be more than nothing")
             return WRONG_CONFIGURATION
-        return _bench(calls, seconds, rounds)
+        from opusagent.bench.load.command import Wish, bench
 
-    for command in (demo, report, bench):
+        return bench(Wish(calls, seconds, rounds, platform, processes, peers), sys.stdout.write)
+
+    for command in (demo, report):
         app.command(command)
+    app.command(measure, name="bench")
 
 
 def _systemd() -> App:
@@ -368,12 +380,6 @@ def _report(
         _say(fault)
         return WRONG_CONFIGURATION
     return OK if show(wish, sys.stdout.write, _say) else FAILED
-
-
-def _bench(calls: Sequence[int], seconds: float, rounds: int) -> int:
-    from opusagent.bench.load.command import Wish, bench
-
-    return bench(Wish(calls, seconds, rounds), sys.stdout.write)
 
 
 def _demo(output: Path, platform: Literal["twilio", "audiocodes"]) -> int:

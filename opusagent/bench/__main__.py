@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from opusagent.bench import audio, cost, kills, quality, vad
+from opusagent.bench.load import churn, command, guard
 
 BENCHES: Final[Mapping[str, Callable[[], int]]] = {
     "audio": audio.main,
+    "churn": churn.main,
     "cost": cost.main,
+    "guard": guard.main,
     "kills": kills.main,
+    "load": command.main,
     "quality": quality.main,
     "vad": vad.main,
 }

@@ -1,8 +1,9 @@
-"""A caller on a Twilio media stream: a frame every 20 ms, and the platform's playout with its marks.
+"""Callers: a frame every 20 ms; and on a Twilio media stream, with the platform's playout and its marks.
 
 Messages are written and read as text, without a JSON library on the frames' way: both sides' forms are known.
 """
 
+import abc
 import asyncio
 import base64
 import json
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
+from typing_extensions import override
 
 from opusagent.bench.load.account import Account
 from opusagent.bench.load.line import Line
@@ -25,22 +27,70 @@ _NAME: Final = re.compile(rb'"name"\s*:\s*"([^"]*)"')
 
 
 @attrs.define(eq=False)
-class TwilioCaller:
-    """One call as the platform has it. `phase`: the frame of the cycle that the caller begins with."""
+class Caller(abc.ABC):
+    """One call as a platform has it. `phase`: the frame of the cycle that the caller begins with."""
 
     account: Account
     number: int
     frames: Sequence[bytes]
     phase: int
-    opening: asyncio.Event = attrs.field(factory=asyncio.Event)
     ended: asyncio.Event = attrs.field(factory=asyncio.Event)
     lateness: list[float] = attrs.field(factory=list[float])
     """Milliseconds that each frame was sent after its time: the generator's own fault."""
     _line: Line | None = None
     _sent: int = 0
-    _sequence: int = 1
     _began: float = 0.0
     _talks: bool = True
+
+    @abc.abstractmethod
+    def opened(self, line: Line) -> None:
+        """The bridge has taken the line: say who calls."""
+
+    @abc.abstractmethod
+    def heard(self, text: bytes) -> None:
+        """The bridge says this."""
+
+    @abc.abstractmethod
+    def hang_up(self) -> None:
+        """The call is over."""
+
+    @abc.abstractmethod
+    def send(self, sound: bytes) -> None:
+        """Send a frame, which is base64."""
+
+    def gone(self) -> None:
+        """The line is closed."""
+        self._line = None
+        self.ended.set()
+
+    def hush(self) -> None:
+        """Say nothing more once the number of frames is even: a frame is not late that waits for its other half."""
+        self._talks = False
+
+    def begin(self) -> None:
+        """Speak from now on."""
+        self._began = clock()
+        self._speak()
+
+    def _speak(self) -> None:
+        """Send what is due, and come back when the next frame is."""
+        if self._line is None or not (self._talks or self._sent % 2):
+            return
+        now = clock()
+        while (due := self._began + self._sent * FRAME) <= now:
+            at = (self.phase + self._sent) % CYCLE_FRAMES
+            self._sent += 1
+            self.send(self.frames[at])
+            self.account.up.send(now, marked=is_marked(at))
+            self.lateness.append((now - due) * 1000)
+        asyncio.get_running_loop().call_at(due, self._speak)
+
+
+@attrs.define(eq=False)
+class TwilioCaller(Caller):
+    """One call over a media stream; `frames` are mu-law."""
+
+    _sequence: int = 1
     _marks: deque[tuple[float, bytes]] = attrs.field(factory=deque[tuple[float, bytes]])
     _echo: asyncio.TimerHandle | None = None
 
@@ -48,8 +98,7 @@ class TwilioCaller:
     def _stream(self) -> str:
         return f"MZ{self.number:032x}"
 
-    # -- the listener of its line
-
+    @override
     def opened(self, line: Line) -> None:
         self._line = line
         call = f"CA{self.number:032x}"
@@ -71,12 +120,11 @@ class TwilioCaller:
                 }
             ).encode(),
         )
-        self._began = _now()
-        self.opening.set()
-        self._speak()
+        self.begin()
 
+    @override
     def heard(self, text: bytes) -> None:
-        now = _now()
+        now = clock()
         found = _EVENT.search(text)
         match found[1] if found else b"":
             case b"media" if (payload := _PAYLOAD.search(text)) is not None:
@@ -93,48 +141,30 @@ class TwilioCaller:
             case _:
                 self.account.failure = f"the platform knows no {text[:100]!r}"
 
+    @override
     def gone(self) -> None:
-        self._line = None
+        super().gone()
         if self._echo is not None:
             self._echo.cancel()
-        self.ended.set()
 
-    def hush(self) -> None:
-        """Say nothing more once the number of frames is even: a frame is not late that waits for its other half."""
-        self._talks = False
-
+    @override
     def hang_up(self) -> None:
-        """The call is over."""
         if self._line is not None:
             self._say(b'"event":"stop","stop":{"accountSid":"AC0","callSid":"CA%032x"}' % self.number)
             self._line.close()
 
-    # -- speaking, and echoing
-
-    def _speak(self) -> None:
-        """Send what is due, and come back when the next frame is."""
-        if self._line is None or not (self._talks or self._sent % 2):
-            return
-        now = _now()
-        while (due := self._began + self._sent * FRAME) <= now:
-            self._send(now)
-            self.lateness.append((now - due) * 1000)
-        asyncio.get_running_loop().call_at(due, self._speak)
-
-    def _send(self, now: float) -> None:
-        at = (self.phase + self._sent) % CYCLE_FRAMES
-        self._sent += 1
+    @override
+    def send(self, sound: bytes) -> None:
         self._say(
             b'"event":"media","media":{"track":"inbound","chunk":"%d","timestamp":"%d","payload":"%b"}'
-            % (self._sent, (self._sent - 1) * FRAME_MS, self.frames[at])
+            % (self._sent, (self._sent - 1) * FRAME_MS, sound)
         )
-        self.account.up.send(now, marked=is_marked(at))
 
     def _echo_due(self) -> None:
         """Echo the marks whose sound was played; there is one timer, for the next of them."""
         if self._echo is not None:
             self._echo.cancel()
-        now = _now()
+        now = clock()
         while self._marks and self._marks[0][0] <= now:
             self._say(b'"event":"mark","mark":{"name":"%b"}' % self._marks.popleft()[1])
         loop = asyncio.get_running_loop()
@@ -148,5 +178,6 @@ class TwilioCaller:
             )
 
 
-def _now() -> float:
+def clock() -> float:
+    """The clock of both ends, in seconds."""
     return asyncio.get_running_loop().time()

@@ -11,37 +11,59 @@ from pathlib import Path
 
 import attrs
 
+from opusagent.bench.load import churn
 from opusagent.bench.load.figures import MOST_LATE, Figures, most_calls, ratios, table
 from opusagent.bench.load.run import Stimulus, measure
-from opusagent.bench.load.subjects import NICE, Subject, daemon, hurry, relay
+from opusagent.bench.load.subjects import NICE, REFERENCE, Platform, Subject, daemon, hurry, peers, relay
 
 Say = Callable[[str], object]
 
 
 @attrs.frozen
 class Wish:
-    """What is to be measured."""
+    """What is to be measured. With `processes` the daemon is also measured as so many that share a port."""
 
-    calls: Sequence[int]
-    seconds: float
-    rounds: int
+    calls: Sequence[int] = (1, 10, 20, 40, 80)
+    seconds: float = 6.0
+    rounds: int = 1
+    platform: Platform = "twilio"
+    processes: int = 1
+    peers: Path | None = None
+
+    def subjects(self) -> list[Subject]:
+        """What is measured. Raises `RuntimeError` if the peers are wanted and are not there."""
+        reference = relay()
+        return [
+            *([reference] if reference else []),
+            daemon("pcm", self.platform),
+            *([daemon("pcmu")] if self.platform == "twilio" else []),
+            *([daemon("pcm", self.platform, self.processes)] if self.processes > 1 else []),
+            *(peers(self.peers) if self.peers else []),
+        ]
+
+
+def main() -> int:
+    """What `make bench` prints: both platforms, and whether the daemon grows. 1 if anything failed."""
+    statuses = [bench(Wish(), sys.stdout.write), bench(Wish((20, 40), platform="audiocodes"), sys.stdout.write)]
+    return max(*statuses, churn.main())
 
 
 def bench(wish: Wish, say: Say) -> int:
-    """Measure and print; 1 if a call failed or the bare relay is not there to compare with."""
-    reference = relay()
-    subjects = [*([reference] if reference else []), daemon("pcm"), daemon("pcmu")]
+    """Measure and print; 1 if a call failed, or if a program is missing that was to be compared with."""
+    try:
+        subjects = wish.subjects()
+    except RuntimeError as error:
+        say(f"{error}\n")
+        return 1
     priority = f"nice {NICE}" if hurry(os.getpid()) else "the usual priority"
     say(_circumstances(priority))
     figures = compare(subjects, wish, lambda words: sys.stderr.write(words + "\n"))
-    say(table(figures) + "\n\n")
-    if reference is not None:
-        say(ratios(figures, reference.name) + "\n\n")
+    say(f"{table(figures)}\n\n{ratios(figures, REFERENCE)}\n\n")
     for subject in subjects:
         say(f"{subject.name}: at most {most_calls(figures, subject.name)} of these calls within {MOST_LATE:g} ms\n")
-    if reference is None:
-        say("the bare relay is missing: pip install websockets uvloop\n")
-    return int(reference is None or any(each.failed for each in figures))
+    has_reference = any(subject.name == REFERENCE for subject in subjects)
+    say("\n" if has_reference else "the bare relay is missing: pip install websockets uvloop\n")
+    return int(not has_reference or any(each.failed for each in figures))
 
 
 def compare(subjects: Sequence[Subject], wish: Wish, progress: Say) -> list[Figures]:

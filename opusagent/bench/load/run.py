@@ -2,20 +2,22 @@
 
 import asyncio
 import base64
+import contextlib
 import gc
 import os
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Generator, Mapping, Sequence
+from typing import Final, assert_never
 
 import attrs
 
 from opusagent.bench.load.account import Account
-from opusagent.bench.load.caller import FRAME, TwilioCaller
+from opusagent.bench.load.audiocodes import AudioCodesCaller
+from opusagent.bench.load.caller import FRAME, Caller, TwilioCaller
 from opusagent.bench.load.line import Line
 from opusagent.bench.load.service import Answers, Service, Session
 from opusagent.bench.load.subjects import Running, Subject, at_work
-from opusagent.bench.load.voices import CYCLE_FRAMES, caller_frames
+from opusagent.bench.load.voices import CYCLE_FRAMES, MULAW, PCM_24K, caller_frames
 
 WARM_UP: Final = 1.0
 """Seconds between the last call's beginning and the measuring."""
@@ -52,20 +54,30 @@ class Outcome:
 class Stimulus:
     """All that callers and models ever say, rendered once."""
 
-    frames: Sequence[bytes]
+    frames: Mapping[str, Sequence[bytes]]
     answers: Answers
 
     @classmethod
     def rendered(cls) -> "Stimulus":
         """Renders it, which takes a moment."""
-        return cls([base64.b64encode(frame) for frame in caller_frames()], Answers.rendered())
+        frames = {each.name: [base64.b64encode(frame) for frame in caller_frames(each)] for each in (MULAW, PCM_24K)}
+        return cls(frames, Answers.rendered())
+
+    def caller(self, subject: Subject, account: Account, number: int, phase: int) -> Caller:
+        """A caller as `subject` expects them."""
+        match subject.platform:
+            case "twilio":
+                return TwilioCaller(account, number, self.frames[MULAW.name], phase)
+            case "audiocodes":
+                return AudioCodesCaller(account, number, self.frames[PCM_24K.name], phase)
+        assert_never(subject.platform)
 
 
 @attrs.define(eq=False)
 class Call:
     """One call, both ends of it."""
 
-    caller: TwilioCaller
+    caller: Caller
     session: Session
     account: Account
 
@@ -74,27 +86,23 @@ async def measure(subject: Subject, calls: int, seconds: float, stimulus: Stimul
     """Put `calls` through to `subject`, measure for `seconds`, and hang up."""
     service = Service()
     server, port = await service.serve()
-    all_cores = os.sched_getaffinity(0)
-    subject_cores, own = _cores(all_cores, subject.processes)
-    os.sched_setaffinity(0, own)
     try:
-        with at_work(subject, port, subject_cores) as running:
+        with own_core(subject.processes) as cores, at_work(subject, port, cores) as running:
             await running.listen()
             return await _measure(subject, running, service, stimulus, calls, seconds)
     finally:
         server.close()
-        os.sched_setaffinity(0, all_cores)
 
 
 async def _measure(
     subject: Subject, running: Running, service: Service, stimulus: Stimulus, calls: int, seconds: float
 ) -> Outcome:
-    first = await put_through(running, service, stimulus, subject.path, 0, 0)
+    first = await put_through(running, service, stimulus, subject, 0, 0)
     await asyncio.sleep(WARM_UP)
     await hang_up([first])
     idle = running.memory()
     talking = [
-        await put_through(running, service, stimulus, subject.path, number, CYCLE_FRAMES * number // calls)
+        await put_through(running, service, stimulus, subject, number, CYCLE_FRAMES * number // calls)
         for number in range(1, calls + 1)
     ]
     await asyncio.sleep(WARM_UP)
@@ -120,25 +128,25 @@ async def _measure(
 
 
 async def put_through(
-    running: Running, service: Service, stimulus: Stimulus, path: str, number: int, phase: int
+    running: Running, service: Service, stimulus: Stimulus, subject: Subject, number: int, phase: int
 ) -> Call:
     """One more call; it talks when this returns."""
     loop = asyncio.get_running_loop()
     account = Account(dialled=loop.time())
-    caller = TwilioCaller(account, number, stimulus.frames, phase)
+    caller = stimulus.caller(subject, account, number, phase)
     session = Session(account, stimulus.answers, loop.time() - phase * FRAME, asyncio.Event(), asyncio.Event())
     service.waiting.append(session)
-    await loop.create_connection(lambda: Line(caller, path), "127.0.0.1", running.port)
+    await loop.create_connection(lambda: Line(caller, subject.path), "127.0.0.1", running.port)
     async with asyncio.timeout(PATIENCE):
         await session.joined.wait()
     return Call(caller, session, account)
 
 
-async def hang_up(calls: Sequence[Call]) -> None:
-    """End them all, and settle their accounts."""
+async def hang_up(calls: Sequence[Call], grace: float = GRACE) -> None:
+    """End them all, `grace` seconds after their last words, and settle their accounts."""
     for call in calls:
         call.caller.hush()
-    await asyncio.sleep(GRACE)
+    await asyncio.sleep(grace)
     ending = asyncio.get_running_loop().time()
     for call in calls:
         call.caller.hang_up()
@@ -151,8 +159,12 @@ async def hang_up(calls: Sequence[Call]) -> None:
             call.account.failure = f"had not ended {LONGEST_END:g} s after the caller hung up"
 
 
-def _cores(every: set[int], processes: int) -> tuple[Sequence[set[int]], set[int]]:
-    """A core for each process of the subject, and what is left for the generator: the last, if none is."""
-    cores = sorted(every)
-    taken = cores[:processes]
-    return [{core} for core in taken], set(cores[len(taken) :] or cores[-1:])
+@contextlib.contextmanager
+def own_core(processes: int) -> Generator[Sequence[set[int]]]:
+    """A core for each of so many processes; meanwhile this one has what is left, or the last if none is."""
+    every = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, every[processes:] or every[-1:])
+    try:
+        yield [{core} for core in every[:processes]]
+    finally:
+        os.sched_setaffinity(0, every)

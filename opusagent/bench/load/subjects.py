@@ -11,16 +11,24 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
+Platform: TypeAlias = Literal["twilio", "audiocodes"]
+
+REFERENCE: Final = "bare relay"
 PATIENCE: Final = 30.0
 """Seconds in which a program must listen."""
 
 NICE: Final = -10
 """As in `opusagent.service`. What waits for a core is behind, and does its work in batches that are too cheap."""
 
+_PEERS: Final = Path(__file__).parent.parent / "peers"
+_VERSIONS: Final = (
+    "from importlib.metadata import version as v\n"
+    "print('pipecat-ai ' + v('pipecat-ai') + ',' + 'openai-agents ' + v('openai-agents'))"
+)
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -30,8 +38,13 @@ class Subject:
 
     name: str
     command: Callable[[int, int, Path], Sequence[str]]
-    path: str = "/twilio/media"
+    platform: Platform = "twilio"
     processes: int = 1
+
+    @property
+    def path(self) -> str:
+        """What callers ask for."""
+        return "/twilio/media" if self.platform == "twilio" else "/audiocodes"
 
 
 @attrs.define(eq=False)
@@ -62,7 +75,7 @@ class Running:
         raise RuntimeError("the program does not listen")
 
 
-def daemon(audio: str, processes: int = 1) -> Subject:
+def daemon(audio: str, platform: Platform = "twilio", processes: int = 1) -> Subject:
     """This very program with everything on: its own ears, the measuring of quality, and recordings."""
 
     def command(port: int, model: int, room: Path) -> Sequence[str]:
@@ -75,7 +88,8 @@ def daemon(audio: str, processes: int = 1) -> Subject:
         )
         return (sys.executable, "-m", "opusagent", "serve", "--config", str(room / "opusagent.toml"))
 
-    return Subject(f"opusagent {audio}", command, processes=processes)
+    words = f"opusagent {audio}" if platform == "twilio" else "opusagent audiocodes"
+    return Subject(words if processes == 1 else f"{words} x {processes}", command, platform, processes)
 
 
 def relay() -> Subject | None:
@@ -83,12 +97,26 @@ def relay() -> Subject | None:
     if any(importlib.util.find_spec(name) is None for name in ("websockets", "uvloop")):
         return None
     return Subject(
-        "bare relay", lambda port, model, _: (sys.executable, "-m", "opusagent.bench.relay", str(port), str(model))
+        REFERENCE, lambda port, model, _: (sys.executable, "-m", "opusagent.bench.relay", str(port), str(model))
     )
 
 
+def peers(python: Path) -> list[Subject]:
+    """The peers, run by an interpreter that has them. Raises `RuntimeError` if it has them not."""
+    command = (str(python), "-c", _VERSIONS)
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (as the operator says)
+    if asked.returncode:
+        raise RuntimeError(f"{python} has not the extra bench-peers: {asked.stderr.strip().rpartition(chr(10))[2]}")
+    programs = ("pipecat_bridge.py", "agents_bridge.py")
+    return [_peer(python, name, _PEERS / file) for name, file in zip(asked.stdout.split(","), programs, strict=True)]
+
+
+def _peer(python: Path, name: str, program: Path) -> Subject:
+    return Subject(name.strip(), lambda port, model, _: (str(python), str(program), str(port), str(model)))
+
+
 @contextlib.contextmanager
-def at_work(subject: Subject, model: int, cores: Sequence[set[int]]) -> Generator[Running, None, None]:
+def at_work(subject: Subject, model: int, cores: Sequence[set[int]]) -> Generator[Running]:
     """`subject` as processes of its own, one for each of `cores` in turn, ended afterwards."""
     with tempfile.TemporaryDirectory(prefix="opusagent-bench-") as room, contextlib.ExitStack() as ending:
         port = free_port()
@@ -101,7 +129,7 @@ def at_work(subject: Subject, model: int, cores: Sequence[set[int]]) -> Generato
 
 
 @contextlib.contextmanager
-def _child(command: Sequence[str], room: Path) -> Generator[subprocess.Popen[bytes], None, None]:
+def _child(command: Sequence[str], room: Path) -> Generator[subprocess.Popen[bytes]]:
     with (room / "log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 (our own programs)
             command, env=_environment(), stdout=log, stderr=log, start_new_session=True

@@ -6,7 +6,6 @@ mark however the sound was coded or resampled on its way.
 
 import base64
 import re
-from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -15,7 +14,7 @@ import numpy as np
 from opusagent.audio.g711 import mulaw_decode, mulaw_encode
 from opusagent.audio.resample import Resampler
 from opusagent.bench import sounds
-from opusagent.units import HZ_8K, HZ_24K, Mulaw, Pcm16
+from opusagent.units import HZ_8K, HZ_24K, Pcm16
 
 FRAME_MS: Final = 20
 CYCLE_FRAMES: Final = 250
@@ -68,14 +67,15 @@ MULAW: Final = Coding("audio/pcmu", 8, is_linear=False)
 PCM_24K: Final = Coding("audio/pcm", 48, is_linear=True)
 
 
-def caller_frames() -> list[Mulaw]:
-    """One cycle of a caller as 20 ms frames of mu-law."""
+def caller_frames(coding: Coding) -> list[bytes]:
+    """One cycle of a caller as frames of 20 ms."""
     sound = _hiss(CYCLE_FRAMES)
     sound[: SPEECH_FRAMES * _FRAME] += _speech(SPEECH_FRAMES * _FRAME)
     for frame in range(_FIRST_MARK, CYCLE_FRAMES, MARK_EVERY):
         sound[frame * _FRAME : (frame + 1) * _FRAME] = _mark()
-    coded = mulaw_encode(sounds.pcm(sound))
-    return [Mulaw(coded[at : at + _FRAME]) for at in range(0, len(coded), _FRAME)]
+    raw = coded(sounds.pcm(sound), coding)
+    size = FRAME_MS * coding.bytes_per_ms
+    return [raw[at : at + size] for at in range(0, len(raw), size)]
 
 
 def is_marked(frame: int) -> bool:
@@ -110,8 +110,3 @@ def _hiss(frames: int) -> sounds.Sound:
 
 def _mark() -> sounds.Sound:
     return 0.85 * np.cos(2 * np.pi * 1000 / HZ_8K * np.arange(_FRAME))
-
-
-def marks_among(frames: Sequence[Mulaw]) -> list[int]:
-    """Which frames a listener takes for marked."""
-    return [at for at, frame in enumerate(frames) if MULAW.mark_in(frame) is not None]
