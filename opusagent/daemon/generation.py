@@ -13,7 +13,6 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import attrs
-import trio
 
 from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.audio.vad.energy import EnergyDetector
@@ -66,7 +65,12 @@ async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> G
     Raises:
         ConfigError: the certificate or its key cannot be used, or recordings cannot be written. All of it at once.
     """
-    settling = await trio.to_thread.run_sync(_prepare, config)
+    settled: list[_Settling] = []
+    try:
+        await disk(lambda: settled.append(_prepare(config)))
+    except OSError as error:
+        raise ConfigError([f"the disk failed while the configuration was tried: {_why(error)}"]) from error
+    (settling,) = settled
     url = await backend(config)
     return Generation(
         number=number,
