@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 import attrs
@@ -12,6 +12,7 @@ import pytest
 import trio
 from typing_extensions import override
 
+from opusagent.audio.wav import header
 from opusagent.call.report import CallReport
 from opusagent.daemon.config import Config
 from opusagent.testing.sim.__main__ import complaint, main
@@ -19,7 +20,7 @@ from opusagent.testing.sim.disk import SimDisk
 from opusagent.testing.sim.operator import Shelf
 from opusagent.testing.sim.plan import Fault, Mode, Plan
 from opusagent.testing.sim.world import Outcome, World, run
-from opusagent.units import Ms
+from opusagent.units import HZ_8K, Ms
 
 MODES = list(Mode)
 
@@ -108,23 +109,23 @@ class MiscountsAudio(World):
         super().on_report(attrs.evolve(report, audio=wrong))
 
 
-class ForgetfulDisk(SimDisk):
-    """Says that it has done what it has not: six appends of the first call, nearly two seconds of it."""
-
-    count = 0
+class CutsRecordings(World):
+    """The last frame of each recording is lost."""
 
     @override
-    async def __call__(self, work: Callable[[], None]) -> None:
-        self.count += 1
-        await super().__call__(work if self.count not in range(3, 9) else lambda: None)
+    def on_report(self, report: CallReport) -> None:
+        path = Path(report.recording or "")
+        os.truncate(path, path.stat().st_size - 4)
+        super().on_report(report)
 
 
-class ForgetsWrites(World):
-    """Recordings on such a disk."""
+class EmptiesRecordings(World):
+    """Each recording is a whole file, with nothing in it."""
 
     @override
-    def new_disk(self) -> SimDisk:
-        return ForgetfulDisk(self.trace)
+    def on_report(self, report: CallReport) -> None:
+        Path(report.recording or "").write_bytes(header(2, HZ_8K, 0))
+        super().on_report(report)
 
 
 class LeaksDescriptors(World):
@@ -187,7 +188,8 @@ class CannotReload(World):
         (LosesReports, "one_report_each: call 0 has 0 reports"),
         (ReportsTwice, "one_report_each: call 0 has 2 reports"),
         (MiscountsAudio, "audio_accounted"),
-        (ForgetsWrites, "recordings_whole"),
+        (CutsRecordings, "recordings_whole: the recording's header"),
+        (EmptiesRecordings, "recordings_whole: a recording of 0.000 s"),
         (LeaksDescriptors, "nothing_left: descriptors"),
         (LeaksSockets, "nothing_left: a socket is left open"),
         (TakesTooLong, "in_time"),
