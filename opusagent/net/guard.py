@@ -79,7 +79,11 @@ class GuardedStream(trio.abc.Stream):
     _tcp: "trio.socket.SocketType | None" = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._tcp = self.inner.socket if isinstance(self.inner, trio.SocketStream) else None
+        match self.inner:
+            case trio.SocketStream(socket=tcp) if tcp.fileno() >= 0:
+                self._tcp = tcp
+            case _:  # TLS, memory, or a socket that no kernel knows: trio's virtual networking has no descriptors
+                self._tcp = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """What has come, at most `max_bytes`; b"" at the end.

@@ -1,5 +1,6 @@
 """The daemon in the simulated world: two hundred seeds, each of which must break no law and repeat exactly."""
 
+import math
 import os
 import subprocess
 import sys
@@ -100,6 +101,15 @@ class ReportsTwice(World):
         super().on_report(report)
 
 
+class TakesNoCalls(World):
+    """The callers' network leads nowhere."""
+
+    @override
+    async def live(self) -> None:
+        self.network.refused_until = math.inf
+        await super().live()
+
+
 class MiscountsAudio(World):
     """A millisecond of the model's speech is nowhere."""
 
@@ -187,6 +197,7 @@ class CannotReload(World):
     [
         (LosesReports, "one_report_each: call 0 has 0 reports"),
         (ReportsTwice, "one_report_each: call 0 has 2 reports"),
+        (TakesNoCalls, "quiet_without_faults: without any fault: 0 of 1 calls were taken"),
         (MiscountsAudio, "audio_accounted"),
         (CutsRecordings, "recordings_whole: the recording's header"),
         (EmptiesRecordings, "recordings_whole: a recording of 0.000 s"),

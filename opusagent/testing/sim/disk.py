@@ -25,9 +25,6 @@ class SimDisk:
     has_failed: bool = attrs.field(default=False, init=False)
     """Whether anything has gone wrong with it yet: from then on no recording is promised."""
 
-    has_hung: bool = attrs.field(default=False, init=False)
-    """Whether a piece of work has taken long."""
-
     async def __call__(self, work: Callable[[], None]) -> None:
         """Have `work` done. Raises `OSError` if it is told to fail."""
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -45,13 +42,11 @@ class SimDisk:
 
     def hang(self, until: float) -> None:
         """Do nothing before `until`."""
-        self.has_failed = self.has_hung = True
-        self.hangs_until = max(self.hangs_until, until)
+        self.has_failed, self.hangs_until = True, max(self.hangs_until, until)
 
     def slow_down(self, delay: float) -> None:
         """Take `delay` seconds for each piece of work."""
-        self.has_failed = self.has_hung = True
-        self.delay = delay
+        self.has_failed, self.delay = True, delay
 
     def heal(self) -> None:
         """Be a good disk again."""

@@ -68,8 +68,6 @@ class Seen:
     descriptors: tuple[int, int] = (0, 0)
     tasks: tuple[int, int] = (0, 0)
     disk_has_failed: bool = False
-    disk_has_hung: bool = False
-    """A disk that takes longer than `FINISH_SECONDS` to close a file keeps its descriptor: that is not counted then."""
     logs: Sequence[LogLine] = ()
 
 
@@ -145,15 +143,9 @@ def nothing_left(seen: Seen) -> Iterator[Breach]:
     """When the daemon is over there is no task, socket or file of it (I1)."""
     for label in seen.left_open:
         yield f"a socket is left open: {label}"
-    if not seen.disk_has_hung:
-        yield from _kept("descriptors", seen.descriptors)
-    yield from _kept("tasks", seen.tasks)
-
-
-def _kept(what: str, count: tuple[int, int]) -> Iterator[Breach]:
-    before, after = count
-    if before != after:
-        yield f"{what}: {before} before, {after} after"
+    for what, (before, after) in (("descriptors", seen.descriptors), ("tasks", seen.tasks)):
+        if before != after:
+            yield f"{what}: {before} before, {after} after"
 
 
 def in_time(seen: Seen) -> Iterator[Breach]:
@@ -165,6 +157,9 @@ def quiet_without_faults(seen: Seen) -> Iterator[Breach]:
     """In a world without faults every caller hangs up by himself, and nothing is lost."""
     if seen.plan.faults or seen.plan.mode is Mode.SHUTDOWN:
         return
+    wanted = len(seen.plan.calls) + (seen.plan.mode is Mode.LIVENESS)
+    if len(seen.reports) != wanted:
+        yield f"without any fault: {len(seen.reports)} of {wanted} calls were taken"
     for report in seen.reports:
         if report.end is not EndReason.CALLER_HUNG_UP or report.audio.caller_dropped:
             yield f"without any fault: ended by '{report.end.value}', {report.audio.caller_dropped} ms dropped"

@@ -179,7 +179,7 @@ class World:
             seen.complaints.extend(f"platform: {each}" for each in caller.complaints if not each.startswith("the peer"))
         seen.complaints.extend(f"model: {each}" for each in service.complaints)
         seen.complaints.extend(f"operator: {each}" for each in operator.complaints)
-        seen.disk_has_failed, seen.disk_has_hung = self.disk.has_failed, self.disk.has_hung
+        seen.disk_has_failed = self.disk.has_failed
 
 
 @attrs.define(eq=False)
