@@ -85,7 +85,7 @@ def told_heard(spoken: list[tuple[ItemId, Ms]], cuts: tuple[Cut, ...]) -> dict[I
     return {item: told.get(item, float(length)) for item, length in spoken}
 
 
-@settings(max_examples=2000)
+@settings(max_examples=5000)  # ten thousand interruptions and more
 @given(
     late=delays(MOST_LATE),
     echo=delays(MOST_LATE),
