@@ -65,6 +65,11 @@ class NaiveService:
         """Whether it answers turns, and ends its responses, of its own accord."""
         return not self.policy.turns.is_ours
 
+    def forget(self) -> None:
+        """It is another session. What was not answered is not answered here either, if nobody asks."""
+        self.out.clear()
+        self.active, self.is_speaking = None, False
+
     def hear(self, event: ClientEvent) -> None:
         """Take what the bridge said."""
         match event:

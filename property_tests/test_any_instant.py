@@ -24,6 +24,7 @@ from opusagent.audio.pcm import pcm_of, samples_of
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
+from opusagent.call.model_leg import FAREWELL_SECONDS
 from opusagent.call.reasons import EndReason
 from opusagent.call.recorder import FINISH_SECONDS, Recorder
 from opusagent.call.report import CallReport
@@ -44,8 +45,11 @@ WORDS: Final = Mulaw(bytes(range(0x80, 0xFF)) * 200)
 SAID: Final = mulaw_decode(WORDS)
 ANSWER: Final = Pcm16((2000).to_bytes(2, "little") * 48_000)
 
-UNWINDING: Final = DRAIN_SECONDS + Limits().goodbye_seconds + FINISH_SECONDS
-"""What the end of a call may take: the caller's last words, both goodbyes, the tape."""
+UNWINDING: Final = DRAIN_SECONDS + FAREWELL_SECONDS + Limits().goodbye_seconds + FINISH_SECONDS
+"""What the end of a call may take: the caller's last words, all goodbyes, the tape."""
+
+HASTY: Final = Limits(recovery_seconds=0)
+"""Losing the model is an end here: what another session makes of it is another property's."""
 
 
 LATE: Final = 0.06
@@ -246,7 +250,7 @@ async def perform(folder: Path, script: Script, call: trio.CancelScope, prepare:
         exchange = Exchange(witness.dial, Recorder(folder, witness.disk))
         with call:
             witness.report = await run_call(
-                CALL, caller, PROFILE, exchange, stage.ending, started=STARTED, limits=Limits()
+                CALL, caller, PROFILE, exchange, stage.ending, started=STARTED, limits=HASTY
             )
         with trio.fail_after(1):
             await stage.caller.until_ended()

@@ -22,10 +22,12 @@ from opusagent.call.commands import (
     ClearCaller,
     Command,
     Deafen,
+    DropModel,
     EndCall,
     FillSilence,
     Note,
     RunTool,
+    SeatModel,
     TellCaller,
     TellModel,
     Transfer,
@@ -35,6 +37,7 @@ from opusagent.call.gate import PATIENCE
 from opusagent.call.moments import Interrupted
 from opusagent.call.playout import Playout
 from opusagent.call.policy import Budget, Doubt, Interrupt, KeyAction, Policy, TransferTo, TurnPolicy
+from opusagent.call.reasons import End, EndReason
 from opusagent.call.session import Session
 from opusagent.platforms.dialect import KeysPressed, MarkReached
 from opusagent.realtime.events import (
@@ -160,10 +163,20 @@ class Conversation(RuleBasedStateMachine):
             case Note():
                 if isinstance(command.moment, Interrupted):
                     self.barred |= self.delivered
-            case AcceptCaller() | TellCaller() | FillSilence() | Transfer():
+            case DropModel():
+                self.lose_model(command.why)
+            case AcceptCaller() | SeatModel() | TellCaller() | FillSilence() | Transfer():
                 pass
             case _:
                 assert_never(command)
+
+    def lose_model(self, why: End) -> None:
+        """The service is gone with all that was on its way; another one begins, which knows nothing."""
+        self.to_service.clear()
+        self.known = type(self.known)(self.now)
+        self.service.forget()
+        self.perform(self.session.on_model_lost(why, self.now))
+        self.hear(CONFIGURED)
 
     def tell(self, event: ClientEvent) -> None:
         match event:
@@ -266,6 +279,11 @@ class Conversation(RuleBasedStateMachine):
         """They never come back."""
         self.platform.listen(self.now)
         self.platform.lose_marks()
+
+    @rule()
+    def model_is_lost(self) -> None:
+        """At any moment."""
+        self.lose_model(End(EndReason.MODEL_LOST))
 
     @rule(ms=st.integers(1, 4000))
     def time_passes(self, ms: int) -> None:

@@ -16,6 +16,8 @@ from opusagent.call.moments import (
     Lapsed,
     LineBack,
     LineLost,
+    ModelBack,
+    ModelLost,
     ModelReady,
     Moment,
 )
@@ -38,23 +40,25 @@ class Account:
         self._began: Final = began
         self._playout: Final = playout
         self._tape: Final = tape
-        self._transcript: Final = Transcript(model, playout.leg, mask_digits=mask_digits)
+        self.transcript: Final = Transcript(model, playout.leg, mask_digits=mask_digits)
         self._story: Final = Story(began)
         self._turns: Final = TurnLog()
         self._answer_at: int | None = None
         self._gaps: list[float] = []
         self._lost_at: LoopTime | None = None
+        self._model_gaps: list[float] = []
+        self._model_lost_at: LoopTime | None = None
 
     def on_model(self, event: ServerEvent | UnknownEvent, start: int, now: LoopTime) -> None:
         """The model said something. If it was sound, it lies in the playout's stream from `start` on."""
         if isinstance(event, ResponseOutputAudioDelta):
-            self._transcript.on_sound(event, start, self._playout.pushed, now - self._began)
+            self.transcript.on_sound(event, start, self._playout.pushed, now - self._began)
         else:
-            self._transcript.on_model(event, now - self._began)
+            self.transcript.on_model(event, now - self._began)
 
     def on_batch(self, batch: Batch, now: LoopTime) -> None:
         """Frames go to the platform; perhaps the first ones of an answer."""
-        self._transcript.on_batch(batch, batch.plays_at - self._began)
+        self.transcript.on_batch(batch, batch.plays_at - self._began)
         answer = self._answer_at
         if answer is None or answer >= batch.position + sum(map(len, batch.frames)):
             return
@@ -76,13 +80,18 @@ class Account:
             case CallerPaused():
                 self._turns.on_service_stopped(at)
             case Interrupted() | Lapsed():
-                self._transcript.on_cut(moment.cuts, at)
+                self.transcript.on_cut(moment.cuts, at)
                 for first in moment.cuts[:1]:
                     self._turns.on_cut(first.heard, first.total)
             case KeysCame():
-                self._transcript.on_keys(moment.digits, at)
+                self.transcript.on_keys(moment.digits, at)
             case ModelReady():
-                self.ready_after = at
+                self.ready_after, self._model_lost_at = at, None
+            case ModelLost():
+                self._model_lost_at = moment.at if self._model_lost_at is None else self._model_lost_at
+            case ModelBack():
+                self._model_lost_at = None
+                self._model_gaps.append(round(moment.gap, 3))
             case LineLost():
                 self._lost_at = moment.at
             case LineBack():
@@ -107,11 +116,16 @@ class Account:
         last = () if self._lost_at is None else (round(now - self._lost_at, 3),)
         return (*self._gaps, *last)
 
+    def model_gaps(self, now: LoopTime) -> tuple[float, ...]:
+        """For how long the model was away, each time; the last time perhaps for good."""
+        last = () if self._model_lost_at is None else (round(now - self._model_lost_at, 3),)
+        return (*self._model_gaps, *last)
+
     def lines(self, now: LoopTime, when_said: CallClock) -> Sequence[Line]:
         """The transcript. The call is over: what the caller has not heard by now is cut."""
-        self._transcript.on_cut(self._playout.cut(now), now - self._began)
-        return without_private(self._transcript.lines(when_said), self._tape.pauses)
+        self.transcript.on_cut(self._playout.cut(now), now - self._began)
+        return without_private(self.transcript.lines(when_said), self._tape.pauses)
 
     def counts(self, lines: Sequence[Line]) -> WordCounts:
         """A transcript in numbers."""
-        return count_words(lines, self._transcript.lost)
+        return count_words(lines, self.transcript.lost)

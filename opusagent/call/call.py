@@ -18,22 +18,22 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from opusagent.call.caller import Caller
-from opusagent.call.downlink import hear_model, tell_caller
+from opusagent.call.downlink import tell_caller
 from opusagent.call.ending import Ending
+from opusagent.call.model_leg import ModelLeg, Replacing
 from opusagent.call.quality import MEASURE_SECONDS
-from opusagent.call.reasons import DIALLING, MODEL_LEG, End, EndReason
+from opusagent.call.reasons import End, EndReason
 from opusagent.call.recorder import TRANSCRIPT_FILE
+from opusagent.call.recovery import RECOVERY_SECONDS
 from opusagent.call.report import CallReport
 from opusagent.call.seat import CallerSeat, ModelSeat
 from opusagent.call.switch import RecordingSwitch
-from opusagent.call.uplink import hear_caller, tell_model
+from opusagent.call.uplink import hear_caller
 from opusagent.call.wiring import Call, Exchange, Profile
 from opusagent.call.words import to_json_lines
 from opusagent.errors import GOING_AWAY, INTERNAL_ERROR, PeerGone, PeerStalled, RemoteProtocolError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.dialect import CallerLeft, Dialect
-from opusagent.realtime.codec import render
-from opusagent.realtime.events import ClientEvent
 from opusagent.units import CallId, LoopTime
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -47,12 +47,17 @@ MAY_COME_BACK: Final = frozenset({EndReason.CALLER_CLOSED, EndReason.CALLER_LOST
 
 @attrs.frozen
 class Limits:
-    """The bounds of a call, in seconds. `resume_seconds`: how long a caller whose socket broke is waited for."""
+    """The bounds of a call, in seconds.
+
+    `resume_seconds`: how long a caller whose socket broke is waited for; `recovery_seconds`: how long another session
+    is tried for when the model was lost.
+    """
 
     call_seconds: float = 3600.0
     ready_seconds: float = 5.0
     goodbye_seconds: float = 5.0
     resume_seconds: float = 0.0
+    recovery_seconds: float = RECOVERY_SECONDS
 
 
 async def run_call(
@@ -99,15 +104,17 @@ async def run_call(
 
 
 async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
+    replacing = Replacing(call.breaker, limits.ready_seconds, limits.recovery_seconds)
     try:
         with trio.move_on_after(limits.call_seconds) as lifetime:
             async with trio.open_nursery() as talk:
                 call.ending.arm(talk.cancel_scope)
+                call.begin()
                 talk.start_soon(_attend_caller, call, limits)
                 talk.start_soon(_keep_time, call)
                 talk.start_soon(call.work.run)
                 talk.start_soon(_measure, call)
-                talk.start_soon(_converse, call, seat, limits)
+                talk.start_soon(ModelLeg(call, seat, replacing).carry)
         if lifetime.cancelled_caught:
             call.ending.end(EndReason.TOO_LONG, f"{limits.call_seconds:g} s")
     except* Exception:
@@ -167,29 +174,6 @@ async def _serve_line(call: Call, seat: CallerSeat) -> End:
         await seat.newcomer()
         line.end(EndReason.CALLER_LOST, "the platform came back on another socket")
     return line.end_of_call or End(EndReason.CALLER_LOST)
-
-
-async def _converse(call: Call, seat: ModelSeat, limits: Limits) -> None:
-    """Seat the model, then carry both directions."""
-    with call.ending.if_lost(DIALLING):
-        model = await seat.take()
-        async with trio.open_nursery() as conversation:
-            conversation.start_soon(hear_model, model, call.on_model, call.on_garbage, call.ending)
-            conversation.start_soon(steer_model, model, call.control, call.ending)
-            with trio.move_on_after(limits.ready_seconds):
-                await call.ready.wait()
-            if not call.ready.is_set():
-                call.ending.end(
-                    EndReason.MODEL_NOT_READY, f"no session within {limits.ready_seconds:g} s", INTERNAL_ERROR
-                )
-            conversation.start_soon(tell_model, model, call.uplink, call.ending)
-
-
-async def steer_model(model: MessageSocket, control: trio.MemoryReceiveChannel[ClientEvent], ending: Ending) -> None:
-    """Send control messages, beside the audio and not behind it."""
-    with ending.if_lost(MODEL_LEG):
-        async for event in control:
-            await model.send(render(event))
 
 
 async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:

@@ -30,6 +30,18 @@ class AcceptCaller:
 
 
 @attrs.frozen
+class SeatModel:
+    """The model's session is configured: it is told what came before it, and the caller's audio may flow to it."""
+
+
+@attrs.frozen
+class DropModel:
+    """The model's session is of no use any more: another one has to take over."""
+
+    why: End
+
+
+@attrs.frozen
 class TellCaller:
     """Tell the platform about the conversation, if it has words for it."""
 
@@ -79,5 +91,16 @@ class Note:
 
 
 Command = (
-    TellModel | ClearCaller | AcceptCaller | TellCaller | FillSilence | Deafen | RunTool | Transfer | EndCall | Note
+    TellModel
+    | ClearCaller
+    | AcceptCaller
+    | SeatModel
+    | DropModel
+    | TellCaller
+    | FillSilence
+    | Deafen
+    | RunTool
+    | Transfer
+    | EndCall
+    | Note
 )

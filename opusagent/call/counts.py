@@ -7,7 +7,7 @@ from opusagent.call.usage import Tokens
 
 @attrs.frozen
 class SessionCounts:
-    """Turns are the caller's. Errors and unknown messages are by code and by kind."""
+    """Turns are the caller's. Errors and unknown messages are by code and by kind, silences by cause."""
 
     turns: int
     barge_ins: int
@@ -17,3 +17,4 @@ class SessionCounts:
     tokens: Tokens
     model_errors: dict[str, int]
     unknown: dict[str, int]
+    silences: dict[str, int]

@@ -8,7 +8,11 @@ import attrs
 from opusagent.audio.media import MediaFormat
 from opusagent.call.media_time import CallClock
 from opusagent.call.words import MOST_CHARACTERS, CallerWords, Line, ModelWords, ToolCall, split_heard
+from opusagent.realtime.events import ContentPart, Item
 from opusagent.units import Ms
+
+NOT_WRITTEN_DOWN: Final = "(The caller said something here that was not written down.)"
+"""What a session that takes over is told of words that nobody has transcribed."""
 
 _NEVER: Final = float("inf")
 
@@ -66,11 +70,18 @@ class Tool:
 
 @attrs.define(eq=False)
 class Entry:
-    """One item. `seen`: when it was first spoken of; `began` and `ended`: when its sound was at the caller's ear."""
+    """One item. `seen`: when it was first spoken of; `began` and `ended`: when its sound was at the caller's ear.
+
+    `key` is its name among all sessions' items, and so is `previous`. `said`: when the caller said it, once its session
+    is over. `is_superseded`: it is being said again to another session.
+    """
 
     item_id: str
     seen: float
+    key: str = ""
     previous: str | None = None
+    said: tuple[float | None, float | None] | None = None
+    is_superseded: bool = False
     is_caller: bool = False
     parts: dict[int, Part] = attrs.field(factory=dict[int, Part])
     tool: Tool | None = None
@@ -104,11 +115,29 @@ class Entry:
         if self.began is not None and self.ended is not None:
             self.began, self.ended = (self.began, min(self.ended, at)) if self.began < at else (None, None)
 
+    def settle(self, clock: CallClock) -> None:
+        """Its session is over: from now on `clock` is another one's."""
+        if self.said is None:
+            self.said = (_call_time(self.media_start, clock), _call_time(self.media_end, clock))
+
     def begins(self, clock: CallClock) -> float | None:
         """When the caller spoke or heard it, or the tool was called, if that is known."""
         if self.tool is not None:
             return self.tool.at
-        return _call_time(self.media_start, clock) if self.is_caller else self.began
+        return self._times(clock)[0] if self.is_caller else self.began
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the model said or called it, and the caller hears it."""
+        return not self.is_caller and (self.tool is not None or any(part.pushed for part in self.parts.values()))
+
+    def is_output_of(self, call_id: str) -> bool:
+        """Whether it is what that call gave."""
+        return self.tool is not None and self.tool.call_id == call_id and self.tool.arguments is None
+
+    def _times(self, clock: CallClock) -> tuple[float | None, float | None]:
+        now = (_call_time(self.media_start, clock), _call_time(self.media_end, clock))
+        return now if self.said is None else self.said
 
     def lines(self, model: MediaFormat, clock: CallClock) -> Iterator[Line]:
         """What the transcript says of it: a line, or nothing if it is nobody's words."""
@@ -119,6 +148,21 @@ class Entry:
         elif any(part.sound or part.text.words for part in self.parts.values()):
             yield self._model_line(model)
 
+    def seed(self, model: MediaFormat) -> Item | None:
+        """The item for a session that takes over: what was heard of it, or called; None where that is nothing."""
+        if self.tool is not None:
+            is_call = self.tool.arguments is not None and self.tool.call_id
+            return self._call(self.tool) if is_call else None
+        if self.is_caller:
+            words = " ".join(filter(None, (part.text.words for part in self._in_order())))
+            return _message("user", "input_text", words or NOT_WRITTEN_DOWN)
+        heard = self._model_line(model).words
+        return _message("assistant", "output_text", heard) if heard else None
+
+    @staticmethod
+    def _call(tool: Tool) -> Item:
+        return Item(type="function_call", call_id=tool.call_id, name=tool.name, arguments=tool.arguments)
+
     def _in_order(self) -> Iterator[Part]:
         return (self.parts[index] for index in sorted(self.parts))
 
@@ -126,14 +170,14 @@ class Entry:
         texts = [text.strip() for part in self._in_order() if (text := part.text.words) is not None]
         return CallerWords(
             item_id=self.item_id,
-            began=_rounded(_call_time(self.media_start, clock)),
-            ended=_rounded(_call_time(self.media_end, clock)),
+            began=_rounded(self._times(clock)[0]),
+            ended=_rounded(self._times(clock)[1]),
             media_start=self.media_start,
             media_end=self.media_end,
             words=" ".join(texts) if texts else None,
         )
 
-    def _model_line(self, model: MediaFormat) -> Line:
+    def _model_line(self, model: MediaFormat) -> ModelWords:
         words, unheard, heard, total = list[str](), list[str](), 0, 0
         for part in self._in_order():
             whole = model.ms_of(part.sound)
@@ -161,6 +205,10 @@ class Entry:
             arguments=tool.arguments,
             output=tool.output,
         )
+
+
+def _message(role: str, kind: str, words: str) -> Item:
+    return Item(type="message", role=role, content=(ContentPart(type=kind, text=words),))
 
 
 def _call_time(media: Ms | None, clock: CallClock) -> float | None:

@@ -87,6 +87,13 @@ class Errands:
         self._tools.on_response_done(response, wants_answer=is_speechless)
         return commands
 
+    def on_lost(self) -> None:
+        """The session is about to be forgotten. What runs goes on, and its results are for the next one."""
+        if self._goodbye_in is not None and not self._voice.is_over(self._goodbye_in):
+            self._tools.on_response_done(self._goodbye_in, wants_answer=not self._voice.has_spoken(self._goodbye_in))
+        self._goodbye_in = None
+        self._tools.on_lost()
+
     def on_result(self, call_id: str, output: str, now: LoopTime) -> Sequence[Command]:
         """What came of a call: a result or a failure, told to the model in the same way."""
         return (*self._answer(call_id, output, wants_answer=True), *self.go_on(now))

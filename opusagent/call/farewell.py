@@ -15,6 +15,7 @@ class Farewell:
     patience: float
     budget: Budget
     _deadline: LoopTime | None = attrs.field(default=None, init=False)
+    _last_words: End | None = attrs.field(default=None, init=False)
 
     @property
     def deadline(self) -> LoopTime | None:
@@ -31,6 +32,15 @@ class Farewell:
         if self._deadline is None:
             self._deadline = LoopTime(now + self.patience)
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the call ends for a reason that no conversation changes."""
+        return self._last_words is not None
+
+    def give_up(self, end: End, now: LoopTime, seconds: float) -> None:
+        """The call ends with `end`, as soon as what the caller is told about it was heard, or after `seconds`."""
+        self._last_words, self._deadline = end, LoopTime(now + seconds)
+
     def is_money_spent(self, tokens: Tokens) -> bool:
         """Whether the budget is used up, while the call is not parting yet."""
         return not self.is_parting and self.budget.is_spent(tokens.total, tokens.cost(self.budget.prices))
@@ -39,4 +49,6 @@ class Farewell:
         """The end, if it has come; `heard`: nothing more is being said, and all of it was heard."""
         if self._deadline is None or not (heard or now >= self._deadline):
             return None
+        if self._last_words is not None:
+            return self._last_words
         return End(EndReason.AGENT_DONE, "" if heard else "the goodbye was not heard to its end in time")

@@ -1,13 +1,18 @@
 """What the service's errors mean. Most are recoverable and the session stays open; a few say that none will work."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
 
+from opusagent.call.commands import Command, DropModel, Note, TellModel
+from opusagent.call.gate import ResponseGate
+from opusagent.call.moments import ModelErred
 from opusagent.call.reasons import End, EndReason
 from opusagent.errors import INTERNAL_ERROR
 from opusagent.realtime.events import ErrorDetail
+from opusagent.units import LoopTime
 
 FATAL_CODES: Final = frozenset({
     "account_deactivated",
@@ -24,6 +29,15 @@ FATAL_CODES: Final = frozenset({
 MOST_CODES: Final = 32
 """Codes that are counted apart; a service that invents more has them counted together."""
 
+EXPIRED: Final = "session_expired"
+"""The service's longest session is over. Nothing is wrong, and another one may begin."""
+
+TRANSIENT: Final = frozenset({EXPIRED, "rate_limit_exceeded", "server_error"})
+"""What is over by itself: instead of a session, they say that another one may be had."""
+
+MOST_KINDS: Final = 32
+"""Kinds of unknown messages that are counted apart."""
+
 ALREADY_ACTIVE: Final = "conversation_already_has_active_response"
 
 
@@ -34,9 +48,30 @@ def code_of(error: ErrorDetail) -> str:
 
 @attrs.define
 class Faults:
-    """The errors of one session, by code."""
+    """The errors of one call's model by code, and the messages of both legs that nobody knows, by kind."""
 
+    gate: ResponseGate = attrs.field(factory=ResponseGate)
     counts: Counter[str] = attrs.field(factory=Counter[str], init=False)
+    unknown: Counter[str] = attrs.field(factory=Counter[str], init=False)
+
+    def on_unknown(self, kind: str) -> None:
+        """Kinds are invented by peers, so only so many are told apart."""
+        known = kind in self.unknown or len(self.unknown) < MOST_KINDS
+        self.unknown[kind[:80] if known else "others"] += 1
+
+    def on_error(self, error: ErrorDetail, *, configured: bool, now: LoopTime) -> Sequence[Command]:
+        """What follows from `error`: most often that it is noted; at worst that the session is of no use."""
+        end, code = self.judge(error, configured=configured), code_of(error)
+        note = Note(ModelErred(now, code, error.message or "", error.param))
+        if code in TRANSIENT and (code == EXPIRED or not configured):
+            reason = EndReason.MODEL_EXPIRED if code == EXPIRED else EndReason.MODEL_NOT_READY
+            return (note, DropModel(End(reason, f"{code}: {error.message or ''}", INTERNAL_ERROR)))
+        if end is not None:
+            return (note, DropModel(end))
+        if code == ALREADY_ACTIVE:
+            self.gate.on_refused(error.event_id, now)
+            return (note,)
+        return (note, *map(TellModel, self.gate.on_rejected(error.event_id, now)))
 
     def judge(self, error: ErrorDetail, *, configured: bool) -> End | None:
         """Count `error`; the end of the call, if it means that.

@@ -77,6 +77,10 @@ class Floor:
             return Verdict.GO_ON
         return Verdict.NOTHING
 
+    def forget(self) -> None:
+        """Nobody tells any more what the caller does; whoever tells next begins anew."""
+        self.is_speaking, self._is_turn, self._suspected, self._interrupted = False, True, None, False
+
     def take_turn(self) -> bool:
         """Whether the speech that ended last is worth an answer. Whatever comes without speech before it is."""
         is_turn, self._is_turn = self._is_turn, True

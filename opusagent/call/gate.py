@@ -14,6 +14,8 @@ never replaced by a plain one. A plain wish ("answer what is there now") is gran
 is there: one that begins after the service has confirmed every item that it was told. Until then it may have begun
 before they came, so it counts for nothing, and the wish is repeated.
 
+While the service's session is replaced (*away*), every wish waits, and what the lost session was asked for waits again.
+
 Nothing waits for ever. An answer or an end that does not come within `PATIENCE` is taken to be lost, and the wish is
 sent; whether that is right is for the service to say.
 """
@@ -45,6 +47,9 @@ class ResponseGate:
 
     answers_turns: bool = True
     active: ResponseId | None = attrs.field(default=None, init=False)
+    _is_away: bool = attrs.field(default=False, init=False)
+    _granted: ResponseCreate | None = attrs.field(default=None, init=False)
+    """What the active response was asked for by, None for one of the service's own."""
     _asked: ResponseCreate | None = attrs.field(default=None, init=False)
     _asked_at: LoopTime = attrs.field(default=NOBODY, init=False)
     _overtaken: ResponseCreate | None = attrs.field(default=None, init=False)
@@ -71,6 +76,11 @@ class ResponseGate:
         return not self.is_busy and self._waiting is None
 
     @property
+    def asked_at(self) -> LoopTime:
+        """When the service was asked last."""
+        return self._asked_at
+
+    @property
     def is_held(self) -> bool:
         """Whether the caller speaks, or has spoken and is being answered."""
         return self._held_until > NOBODY
@@ -78,12 +88,14 @@ class ResponseGate:
     @property
     def deadline(self) -> LoopTime | None:
         """When patience is at an end, None while nothing is waited for."""
+        if self._is_away:
+            return None
         times: list[float] = []
         if self._asked is not None:
             times.append(self._asked_at + PATIENCE)
         elif self._waiting is not None:
             times.append(self._waits_since + PATIENCE)
-        if NOBODY < self._held_until < THROUGHOUT:
+        if self.expects:
             times.append(self._held_until)
         return LoopTime(min(times)) if times else None
 
@@ -96,7 +108,7 @@ class ResponseGate:
 
     def ask_in_passing(self, wish: ResponseCreate, now: LoopTime) -> list[ResponseCreate]:
         """Somebody wants a response now or not at all: it waits for nothing, and a refusal is the end of it."""
-        if not self.is_free or self.is_held:
+        if not self.is_free or self.is_held or self._is_away:
             return []
         self._is_passing = True
         return [self._send(wish, now)]
@@ -118,6 +130,11 @@ class ResponseGate:
     def hold(self) -> None:
         """The caller speaks."""
         self._held_until = THROUGHOUT
+
+    @property
+    def expects(self) -> bool:
+        """Whether the caller has spoken and an answer is about to begin."""
+        return NOBODY < self._held_until < THROUGHOUT
 
     def expect(self, now: LoopTime) -> None:
         """The caller has spoken: an answer begins soon, the service's own or one that is asked for.
@@ -144,8 +161,9 @@ class ResponseGate:
         """A response begins: the one that was asked for, or one of the service's own. Whether it is wanted."""
         is_wanted = not self._is_revoked
         self.active = response
+        self._granted = None if self._is_revoked or self._is_passing else self._asked
         if self._asked is not None:
-            self._overtaken = None if self._is_revoked or self._is_passing else self._asked
+            self._overtaken = self._granted
         self._asked, self._is_revoked, self._is_passing = None, False, False
         if self._held_until < THROUGHOUT:
             self._held_until = NOBODY
@@ -186,6 +204,8 @@ class ResponseGate:
 
     def on_time(self, now: LoopTime) -> list[ResponseCreate]:
         """Patience may be at an end."""
+        if self._is_away:
+            return []
         if self.is_held and now >= self._held_until:
             self._held_until = NOBODY
             if self.answers_turns:
@@ -197,12 +217,26 @@ class ResponseGate:
             return [self._send_waiting(self._waiting, now)]
         return self._grant(now)
 
-    def forget(self) -> None:
-        """The session is a new one: nothing is active there, and what was asked of the old one is void."""
-        self.active = self._asked = self._overtaken = self._waiting = None
+    # -- another session -----------------------------------------------------------------------------------------
+
+    def leave(self, *, spent: bool = False) -> ResponseCreate | None:
+        """The session is lost: what it was asked for and has not done; a wish with words of its own comes first.
+
+        `spent`: nobody wants the active response any more, or has it to its end.
+        """
+        granted = None if spent or self.active is None else self._granted
+        asked = (granted, None if self._is_revoked or self._is_passing else self._asked, self._waiting)
+        wishes = [wish for wish in asked if wish is not None]
+        self.active = self._asked = self._granted = self._overtaken = self._waiting = None
         self._held_until = NOBODY
         self._unconfirmed = 0
         self._is_revoked = self._is_passing = False
+        self._is_away = True
+        return next((wish for wish in wishes if wish.response is not None), wishes[0] if wishes else None)
+
+    def arrive(self) -> None:
+        """Another session is there, and nothing is active in it."""
+        self._is_away = False
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -218,7 +252,7 @@ class ResponseGate:
             self._waiting = refused
 
     def _grant(self, now: LoopTime) -> list[ResponseCreate]:
-        if self._waiting is None or self.is_busy or self.is_held:
+        if self._waiting is None or self.is_busy or self.is_held or self._is_away:
             return []
         return [self._send_waiting(self._waiting, now)]
 

@@ -110,6 +110,31 @@ class LineBack:
 
 
 @attrs.frozen
+class ModelLost:
+    """The model's session is lost; another one is tried for."""
+
+    at: LoopTime
+    why: str
+
+
+@attrs.frozen
+class ModelBack:
+    """Another session of the model's has taken over, `gap` seconds after the one before was lost."""
+
+    at: LoopTime
+    gap: float
+
+
+@attrs.frozen
+class SilenceBroken:
+    """The caller had heard nothing for too long, because of `cause`; `remedy` is what was done about it."""
+
+    at: LoopTime
+    cause: str
+    remedy: str
+
+
+@attrs.frozen
 class LineJudged:
     """Something about the caller's line has become bad, or is good again."""
 
@@ -152,6 +177,9 @@ Moment = (
     | ModelErred
     | LineLost
     | LineBack
+    | ModelLost
+    | ModelBack
+    | SilenceBroken
     | LineJudged
     | EchoHeard
     | RecordingPaused

@@ -253,10 +253,16 @@ class Playout:
         """
         if not self._finished or self._is_on_hold:
             return None
-        position, since = self._anchor if self._clock(now) < self._sent or not self._held else (self._sent, now)
-        end = since + (self.pushed - position + self.leg.bytes_per_sample) / self._bytes_per_second
+        end = self.silent_from(now) + self.leg.bytes_per_sample / self._bytes_per_second
         awaits_marks = self._marks or (self._held and self._marks_come_back)
         return LoopTime(end + (MARK_PATIENCE if awaits_marks else 0.0))
+
+    def silent_from(self, now: LoopTime) -> LoopTime:
+        """When the last of what is here has been heard, or was, by the clock alone; `now` while it is on hold."""
+        if self._is_on_hold:
+            return now
+        position, since = self._anchor if self._clock(now) < self._sent or not self._held else (self._sent, now)
+        return LoopTime(since + (self.pushed - position) / self._bytes_per_second)
 
     def lose(self, now: LoopTime) -> None:
         """The platform's socket broke: what it had and the caller had not heard is discarded, the rest stays held."""

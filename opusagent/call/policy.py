@@ -6,6 +6,8 @@ from typing import Final
 
 import attrs
 
+from opusagent.call.clips import NO_CLIPS, Clips
+from opusagent.call.deadair import DEAD_AIR_SECONDS
 from opusagent.call.digits import DigitRules
 from opusagent.call.usage import Prices
 from opusagent.units import Ms
@@ -89,6 +91,17 @@ FILLER_SECONDS: Final = 2.0
 
 
 @attrs.frozen
+class Patience:
+    """What silence and loss may cost. `dead_air_seconds`: how long the caller may hear nothing while it is our turn.
+
+    `fallback` is the target of the configuration that a caller is passed on to whom the model cannot serve.
+    """
+
+    dead_air_seconds: float = DEAD_AIR_SECONDS
+    fallback: str | None = None
+
+
+@attrs.frozen
 class Policy:
     """Everything that the session needs to know beforehand."""
 
@@ -103,4 +116,6 @@ class Policy:
     filler_seconds: float = FILLER_SECONDS
     goodbye_seconds: float = GOODBYE_SECONDS
     budget: Budget = Budget()
+    patience: Patience = Patience()
+    clips: Clips = NO_CLIPS
     winding_down: str = "The time for this call is used up. Say goodbye politely, in one sentence."

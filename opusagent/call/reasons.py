@@ -34,6 +34,10 @@ class EndReason(enum.Enum):
     MODEL_STALLED = "model took no audio"
     MODEL_REFUSED = "model refused the session"
     MODEL_BROKE_PROTOCOL = "model broke the protocol"
+    MODEL_EXPIRED = "model's session reached its longest time"
+    MODEL_SILENT = "model did not answer"
+    DEAD_AIR = "caller heard nothing for too long"
+    CALLER_SILENT = "caller's platform sent no audio"
     AGENT_DONE = "agent said goodbye"
     TOO_LONG = "longest call duration reached"
     OPERATOR = "ended by an operator"
@@ -48,6 +52,10 @@ class End:
     reason: EndReason
     detail: str = ""
     close_code: int = NORMAL_CLOSURE
+
+
+HOPELESS_STATUS: Final = frozenset({400, 401, 403, 404})
+"""HTTP statuses at the model's door that no second try changes: the request, the key, the permission, the address."""
 
 
 @attrs.frozen
@@ -103,6 +111,7 @@ def end_of_leg(leg: LegReasons, error: BaseException | None) -> End | None:
         case RemoteProtocolError():
             return End(leg.broke, str(error), error.close_code if ours else INTERNAL_ERROR)
         case PeerRefused():
-            return End(leg.refused, str(error), INTERNAL_ERROR)
+            hopeless = error.status in HOPELESS_STATUS and not ours
+            return End(EndReason.MODEL_REFUSED if hopeless else leg.refused, str(error), INTERNAL_ERROR)
         case _:
             return None

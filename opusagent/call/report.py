@@ -19,12 +19,15 @@ from opusagent.call.moments import (
     LineBack,
     LineJudged,
     LineLost,
+    ModelBack,
     ModelErred,
+    ModelLost,
     ModelReady,
     ModelSaid,
     Moment,
     RecordingPaused,
     RecordingResumed,
+    SilenceBroken,
     Transferred,
 )
 from opusagent.call.playout import Cut
@@ -81,11 +84,11 @@ class CallReport:
 
     `started` is wall clock, `seconds` the length. `end` is why it ended and `end_detail` what is known of it.
     `setup_seconds`: until the model was ready. `turns` are timed, `caller_turns` and `barge_ins` counted.
-    `line_gaps`: for how long the platform's socket was away, each time, the last time perhaps for good.
-    `model_errors` and `unknown_messages` are counts, by code and by kind. `recording` is its file,
-    `recording_fault` why it is not whole. `hearing` is what the daemon's own ears heard, None without them; `words`
-    is the transcript in numbers. `tokens` are the service's own count, by kind, and `dollars` what they cost by the
-    prices of the configuration.
+    `line_gaps`: for how long the platform's socket was away, each time, the last time perhaps for good; `model_gaps`
+    the model's session. `silences`: how often the caller heard nothing for too long, by cause. `model_errors` and
+    `unknown_messages` are counts, by code and by kind. `recording` is its file, `recording_fault` why it is not whole.
+    `hearing` is what the daemon's own ears heard, None without them; `words` is the transcript in numbers. `tokens` are
+    the service's own count, by kind, and `dollars` what they cost by the prices of the configuration.
     """
 
     call_id: CallId
@@ -118,6 +121,8 @@ class CallReport:
     tokens: Tokens = Tokens()
     dollars: float = 0.0
     peaks: Peaks = Peaks()
+    model_gaps: tuple[float, ...] = ()
+    silences: dict[str, int] = attrs.field(factory=dict[str, int])
 
 
 def tell(moment: Moment, since: LoopTime) -> Happening:
@@ -131,6 +136,8 @@ def _words(moment: Moment) -> str:
             return "the platform's socket broke; the call waits for it"
         case LineBack():
             return f"the platform is back after {moment.gap:.2f} s"
+        case ModelLost() | ModelBack() | SilenceBroken():
+            return _words_of_loss(moment)
         case ModelReady():
             return "the model is ready"
         case CallerPaused():
@@ -166,6 +173,16 @@ def _words(moment: Moment) -> str:
 
 def _heard_of(cuts: Iterable[Cut]) -> str:
     return ", ".join(f"{cut.heard} of {cut.total} ms heard" for cut in cuts) or "everything had been heard"
+
+
+def _words_of_loss(moment: ModelLost | ModelBack | SilenceBroken) -> str:
+    match moment:
+        case ModelLost():
+            return f"the model's session is lost: {_one_line(moment.why)}"
+        case ModelBack():
+            return f"another session of the model takes over after {moment.gap:.2f} s"
+        case SilenceBroken():
+            return f"silence, because {moment.cause}: {moment.remedy}"
 
 
 def _one_line(words: str) -> str:
@@ -209,6 +226,7 @@ def page(report: CallReport) -> str:
         f"  transcript: {_words_counted(report.words)}",
         f"  used: {report.tool_calls} tools, {report.tokens.total} tokens, ${report.dollars:.4f}",
         f"  waited at most: {report.peaks.uplink} ms for the model, {report.peaks.playout} ms for the caller",
+        f"  model's sessions lost: {len(report.model_gaps)}; silences: {_counts(report.silences)}",
         f"  errors: {_counts(report.model_errors)}",
         f"  messages not understood: {_counts(report.unknown_messages)}; not readable: {report.unreadable_messages}",
         f"  recording: {_recorded(report)}",

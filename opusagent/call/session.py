@@ -24,14 +24,12 @@ Every timer is a value: `deadline` says when `on_time` has something to do. Afte
 more: no command follows it, and no deadline.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final, assert_never
 
 from opusagent.call.attention import Attention
 from opusagent.call.captions import Captions
 from opusagent.call.commands import (
-    AcceptCaller,
     Command,
     Deafen,
     EndCall,
@@ -43,13 +41,15 @@ from opusagent.call.commands import (
 from opusagent.call.counts import SessionCounts
 from opusagent.call.errands import Errands
 from opusagent.call.farewell import Farewell
-from opusagent.call.faults import ALREADY_ACTIVE, Faults, code_of
+from opusagent.call.faults import Faults
 from opusagent.call.floor import Floor
 from opusagent.call.gate import ResponseGate
 from opusagent.call.keypad import Keypad
-from opusagent.call.moments import CallerPaused, CallerSpoke, ModelErred, ModelReady, ModelSaid
+from opusagent.call.moments import CallerPaused, CallerSpoke, ModelSaid
+from opusagent.call.owner import SilenceOwner
 from opusagent.call.playout import Playout
 from opusagent.call.policy import Interrupt, Policy
+from opusagent.call.presence import Presence
 from opusagent.call.reasons import End
 from opusagent.call.usage import Tokens, tokens_of, transcribed
 from opusagent.call.voice import Voice
@@ -73,7 +73,6 @@ from opusagent.realtime.events import (
     ConversationItemAdded,
     ConversationItemInputAudioTranscriptionCompleted,
     ConversationItemInputAudioTranscriptionDelta,
-    ErrorDetail,
     ErrorEvent,
     InputAudioBufferCommit,
     InputAudioBufferCommitted,
@@ -93,11 +92,7 @@ from opusagent.realtime.events import (
     SessionUpdated,
     UnknownEvent,
 )
-from opusagent.realtime.settings import greeting_response
 from opusagent.units import LoopTime, Ms, ResponseId
-
-MOST_KINDS: Final = 32
-"""Kinds of unknown messages that are counted apart."""
 
 END_OF_TURN: Final = Ms(1000)
 """Silence that ends a turn: twice the service's default `silence_duration_ms` of 500."""
@@ -116,7 +111,7 @@ class Session:
         self._gate: Final = ResponseGate(answers_turns=not policy.turns.is_ours)
         self._voice: Final = Voice(playout, self._gate, policy.instructions, cancels=policy.turns.is_ours)
         self._floor: Final = Floor(policy.turns)
-        self._faults: Final = Faults()
+        self._faults: Final = Faults(self._gate)
         self._farewell: Final = Farewell(policy.goodbye_seconds, policy.budget)
         self._attention: Final = Attention(
             always=policy.turns.interrupt is Interrupt.NEVER,
@@ -125,17 +120,18 @@ class Session:
         self._keypad: Final = Keypad(policy, self._voice, self._gate, self._attention, self._farewell)
         self._errands: Final = Errands(policy, self._voice, self._gate, self._farewell)
         self._captions: Final = Captions()
-        self._ready = False
+        self._silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell)
+        self._presence: Final = Presence(policy, self._voice, self._gate, self._floor, self._errands)
         self._end: End | None = None
         self._caller_paused: LoopTime | None = None
         self._turns = 0
         self._tokens = Tokens()
-        self._unknown: Counter[str] = Counter()
 
     # -- the model's events --------------------------------------------------------------------------------------
 
     def on_model(self, event: ServerEvent | UnknownEvent, now: LoopTime) -> Sequence[Command]:
         """What to do about what the model said."""
+        self._silence.on_event(now)
         if isinstance(event, ResponseOutputAudioDelta):
             began = self._on_audio(event, now)
             return self._settled(began, now) if began else ()
@@ -158,9 +154,9 @@ class Session:
             case SessionCreated():
                 return (TellModel(self._opening),)
             case SessionUpdated():
-                return self._on_configured(now)
+                return self._presence.on_configured(now)
             case ErrorEvent():
-                return self._on_error(event.error, now)
+                return self._faults.on_error(event.error, configured=self._presence.is_here, now=now)
             case ResponseOutputAudioTranscriptDone():
                 return (Note(ModelSaid(now, event.transcript)),)
             case ConversationItemInputAudioTranscriptionCompleted():
@@ -170,27 +166,37 @@ class Session:
             case ConversationItemAdded():
                 return self._on_added(event.item)
             case UnknownEvent():
-                self._count_unknown(f"model {event.type}")
+                self._faults.on_unknown(f"model {event.type}")
                 return ()
             case _:
                 return ()
 
-    def _on_configured(self, now: LoopTime) -> Sequence[Command]:
-        if self._ready:
-            return ()
-        self._ready = True
-        ready = (AcceptCaller(), Note(ModelReady(now)))
-        if self._policy.greeting is None:
-            return ready
-        return (*ready, *self._voice.ask(greeting_response(self._policy.instructions, self._policy.greeting), now))
+    # -- losing the model ----------------------------------------------------------------------------------------
+
+    def begin(self, now: LoopTime, *, is_listening: bool) -> None:
+        """The call begins, and waits for a model; `is_listening`: the caller hears what we say meanwhile."""
+        self._presence.is_listening = is_listening
+        self._settled((), now)
+
+    def on_model_lost(self, lost: End, now: LoopTime) -> Sequence[Command]:
+        """The model's session is gone; another one is tried for. What is in the playout is still heard."""
+        self._silence.on_lost(lost)
+        return self._settled(self._presence.on_lost(lost, now), now)
+
+    def give_up(self, end: End, now: LoopTime) -> Sequence[Command]:
+        """Nobody can serve the caller: they are told so, or passed on, and the call ends with `end`."""
+        heard = self._presence.can_be_heard
+        return self._settled(self._silence.give_up(end, now) if heard else (EndCall(end),), now)
 
     def _on_audio(self, event: ResponseOutputAudioDelta, now: LoopTime) -> Sequence[Command]:
-        if not self._ready or self._end is not None:
+        if not self._presence.is_here or self._end is not None:
             # It speaks without instructions, and to nobody: no platform has been told that the call is taken.
             return ()
         began = self._voice.on_audio(event, now, self._caller_paused)
         if began:
             self._caller_paused = None
+            self._presence.on_answer()
+            self._silence.on_answer()
         return began
 
     def _on_response_done(self, done: Response, now: LoopTime) -> Sequence[Command]:
@@ -198,23 +204,14 @@ class Session:
         if self._voice.is_over(response):
             return ()
         self._tokens += tokens_of(done.usage)
+        if done.status == "failed" and not self._voice.has_spoken(response):
+            self._silence.on_failed()
         commands = [*self._errands.on_response_done(done, now), *self._voice.on_done(response, now)]
         commands += self._errands.go_on(now)
         details = done.status_details
         if done.status == "failed" and details is not None and details.error is not None:
-            commands += self._on_error(details.error, now)
+            commands += self._faults.on_error(details.error, configured=self._presence.is_here, now=now)
         return (*commands, *self._spend(now))
-
-    def _on_error(self, error: ErrorDetail, now: LoopTime) -> Sequence[Command]:
-        end = self._faults.judge(error, configured=self._ready)
-        code = code_of(error)
-        note = Note(ModelErred(now, code, error.message or "", error.param))
-        if end is not None:
-            return (note, EndCall(end))
-        if code == ALREADY_ACTIVE:
-            self._gate.on_refused(error.event_id, now)
-            return (note,)
-        return (note, *map(TellModel, self._gate.on_rejected(error.event_id, now)))
 
     def _on_words(self, event: ConversationItemInputAudioTranscriptionCompleted, now: LoopTime) -> Sequence[Command]:
         """What the caller said is written down, which costs money of its own."""
@@ -232,8 +229,9 @@ class Session:
 
     def on_ear(self, *, speaking: bool, now: LoopTime) -> Sequence[Command]:
         """Our own ears heard the caller begin or end to speak; it matters where the policy says that they decide."""
-        if not self._policy.turns.local or not self._ready:
-            return ()
+        if not self._policy.turns.local or not self._presence.is_here:
+            self._silence.on_ear(speaking=speaking, now=now)
+            return self._settled((), now)
         if self._attention.is_deaf and not self._floor.is_speaking:
             # The model hears silence, and what it does not hear is no turn.
             return ()
@@ -244,6 +242,7 @@ class Session:
     def _on_speech_started(self, now: LoopTime) -> Sequence[Command]:
         self._turns += 1
         self._caller_paused = None
+        self._silence.on_noticed(now)
         busy = self._voice.is_busy(now) and self._attention.may_interrupt
         self._gate.hold()
         acts = self._voice.obey(self._floor.on_started(now, busy=busy), now)
@@ -252,6 +251,7 @@ class Session:
 
     def _on_speech_stopped(self, now: LoopTime) -> Sequence[Command]:
         self._caller_paused = now
+        self._presence.on_turn()
         self._gate.expect(now)
         verdict = self._floor.on_stopped(now)
         return (TellCaller(SpeechSign.STOPPED), Note(CallerPaused(now)), *self._voice.obey(verdict, now))
@@ -295,7 +295,7 @@ class Session:
             case KeysPressed():
                 return self._settled(self._keypad.press(event.digits, now), now)
             case Unknown():
-                self._count_unknown(f"caller {event.kind}")
+                self._faults.on_unknown(f"caller {event.kind}")
                 return ()
             case CallerSoundPaused():
                 # The model counts the audio that it is given and no clock. A caller who is cut short in mid-word by a
@@ -319,7 +319,8 @@ class Session:
         if self._end is not None:
             return None
         own = (self._floor.deadline, self._keypad.deadline, self._gate.deadline, self._farewell.deadline)
-        times = (*own, self._errands.filler_due(now), self._errands.line_deadline, self._settles_at(now))
+        errands = (self._errands.filler_due(now), self._errands.line_deadline)
+        times = (*own, *errands, self._silence.deadline, self._settles_at(now))
         return min((time for time in times if time is not None), default=None)
 
     def on_time(self, now: LoopTime) -> Sequence[Command]:
@@ -336,12 +337,18 @@ class Session:
         """
         if self._end is not None:
             return ()
-        follow = (*commands, *self._take_line(now), *self._end_if_parted(now), *self._listen_or_not(now))
+        follow = (*commands, *self._break_silence(now), *self._take_line(now), *self._end_if_parted(now))
+        follow = (*follow, *self._listen_or_not(now))
         for place, command in enumerate(follow):
             if isinstance(command, EndCall):
                 self._end = command.end
                 return follow[: place + 1]
         return follow
+
+    def _break_silence(self, now: LoopTime) -> Sequence[Command]:
+        if not self._presence.can_be_heard:
+            return ()
+        return self._silence.observe(ready=self._presence.is_here, speaking=self._floor.is_speaking, now=now)
 
     def _settles_at(self, now: LoopTime) -> LoopTime | None:
         """When everything will have been heard, if that is what a farewell or a deaf model waits for."""
@@ -360,6 +367,8 @@ class Session:
 
     @property
     def _has_said_all(self) -> bool:
+        if self._farewell.is_final:
+            return not self._silence.waits_for_transfer
         owes = self._gate.is_held or self._errands.is_busy or self._keypad.wants_answer
         return self._gate.is_free and not owes
 
@@ -373,11 +382,6 @@ class Session:
         deaf = self._attention.change(busy=self._voice.is_busy(now), answered=self._voice.responses > 0)
         return () if deaf is None else (Deafen(deaf),)
 
-    def _count_unknown(self, kind: str) -> None:
-        """Kinds are invented by peers, so only so many are told apart."""
-        known = kind in self._unknown or len(self._unknown) < MOST_KINDS
-        self._unknown[kind[:80] if known else "others"] += 1
-
     def statistics(self) -> SessionCounts:
         """What was counted so far."""
         return SessionCounts(
@@ -388,5 +392,6 @@ class Session:
             tool_calls=self._errands.made,
             tokens=self._tokens,
             model_errors=dict(self._faults.counts),
-            unknown=dict(self._unknown),
+            unknown=dict(self._faults.unknown),
+            silences=self._silence.counts,
         )

@@ -68,6 +68,13 @@ class ToolCalls:
         round_.wants_answer |= wants_answer
         return [ConversationItemCreate(item=Item(type="function_call_output", call_id=call_id, output=output))]
 
+    def on_lost(self) -> None:
+        """The session is gone: its responses are over, and another one may use their calls' names again."""
+        for round_ in self._rounds.values():
+            round_.is_done = True
+        waiting = {call for round_ in self._rounds.values() for call in round_.open}
+        self._round_of = {call: response for call, response in self._round_of.items() if call in waiting}
+
     def on_response_done(self, response: ResponseId, *, wants_answer: bool = False) -> None:
         """The response that made calls is over. `wants_answer`: something has to be said, whatever the calls give."""
         if response in self._rounds:

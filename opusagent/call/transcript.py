@@ -5,6 +5,10 @@ perhaps after `response.done`. So nothing here goes by arrival. Every event name
 one before it (`previous_item_id`), and that chain is the order. Where it says nothing, because two items follow the
 same one or the one before is not known, the item that began earlier comes first.
 
+A call may have several sessions, whose items may bear the same names: an item's key is its name and its session's
+number. A session that takes over is seeded with what was said before (`change_session`), and what it tells of those
+items is told of the ones that they stand for.
+
 What is not an item, the keys, stands behind the last item that had begun when they were pressed.
 
 The model's words are those that were heard. The text has no times, so an item of which `heard` of `total` milliseconds
@@ -21,7 +25,7 @@ from opusagent.audio.media import MediaFormat
 from opusagent.call.entry import Entry
 from opusagent.call.media_time import CallClock
 from opusagent.call.playout import Batch, Cut
-from opusagent.call.words import MOST_CHARACTERS, Keys, Line, masked
+from opusagent.call.words import MOST_CHARACTERS, Keys, Line, ToolCall, masked
 from opusagent.realtime.events import (
     ConversationItemAdded,
     ConversationItemCreated,
@@ -51,6 +55,9 @@ MOST_ITEMS: Final = 4000
 MOST_KEYS: Final = 1000
 """Key presses, likewise."""
 
+MOST_SEEDS: Final = 400
+"""Items that a session is seeded with; of a longer conversation it is told the end."""
+
 
 @attrs.define
 class _Span:
@@ -71,6 +78,10 @@ class Transcript:
         self._entries: dict[str, Entry] = {}
         self._spans: deque[_Span] = deque()
         self._keys: list[tuple[float, str]] = []
+        self._seeds: dict[str, Entry] = {}
+        self._told: dict[str, str] = {}
+        self._texts: list[tuple[float, Item]] = []
+        self._session = 0
         self.lost = 0
 
     # -- what happens ------------------------------------------------------------------------------------------
@@ -101,7 +112,7 @@ class Transcript:
             case ResponseOutputTextDone():
                 self._entry(event.item_id, at).part(event.content_index).text.settle(event.text)
             case ResponseFunctionCallArgumentsDone() | ResponseMcpCallArgumentsDone():
-                self._entry(event.item_id, at).of_tool(at).arguments = self._private(event.arguments)
+                self._entry(event.item_id, at).of_tool(at).arguments = event.arguments[:MOST_CHARACTERS]
             case _:
                 pass
 
@@ -135,7 +146,7 @@ class Transcript:
         """What had not been heard at `at` was taken back. It says how much of which items had been heard."""
         self._spans.clear()
         for cut in cuts:
-            self._entry(cut.item_id, at).cut(cut.content_index, cut.heard, at)
+            self._last_called(cut.item_id, at).cut(cut.content_index, cut.heard, at)
 
     def on_keys(self, digits: str, at: float) -> None:
         """The caller pressed keys."""
@@ -144,6 +155,57 @@ class Transcript:
         else:
             self.lost += 1
 
+    def on_told(self, item: Item, at: float) -> None:
+        """We put `item` into the conversation: what a tool gave, or words of ours."""
+        if item.call_id is not None and item.output is not None:
+            self._told[item.call_id] = item.output
+        elif len(self._texts) < MOST_KEYS:
+            self._texts.append((at, item))
+
+    # -- sessions ------------------------------------------------------------------------------------------------
+
+    def change_session(self, clock: CallClock) -> Sequence[Item]:
+        """Another session takes over. The items that seed it: what was said, as far as it was heard, and done.
+
+        `clock` is that of the session before. What the caller said and nobody has answered yet is not among them: it
+        is said again, as sound.
+        """
+        for entry in self._entries.values():
+            entry.settle(clock)
+        ordered = list(self._ordered(clock))
+        answered = max((place for place, entry in enumerate(ordered) if entry.is_answer), default=-1)
+        for entry in ordered[answered + 1 :]:
+            entry.is_superseded = entry.is_caller
+        self._session += 1
+        return self._seeded(ordered)
+
+    def _seeded(self, ordered: Iterable[Entry]) -> Sequence[Item]:
+        texts, seeds = deque(self._texts), list[Item]()
+        for entry in ordered:
+            while texts and texts[0][0] < entry.seen:
+                seeds.append(texts.popleft()[1])
+            if not entry.is_superseded:
+                seeds += self._seeds_of(entry)
+        return [*seeds, *(item for _, item in texts)][-MOST_SEEDS:]
+
+    def _seeds_of(self, entry: Entry) -> Iterator[Item]:
+        """An item as a client may put it in. Its name is ours: the service's own might be another item's there."""
+        seed = entry.seed(self._model)
+        if seed is None:
+            return
+        name = f"seed_{self._session}_{len(self._seeds)}"
+        self._seeds[name] = entry
+        yield attrs.evolve(seed, id=name)
+        if seed.call_id is not None and seed.call_id in self._told:
+            yield self._output_of(seed.call_id, f"{name}_output")
+
+    def _output_of(self, call_id: str, name: str) -> Item:
+        """What a call gave, again. Where the session before had told of it, what is told of `name` is told of that."""
+        known = next((entry for entry in self._entries.values() if entry.is_output_of(call_id)), None)
+        if known is not None:
+            self._seeds[name] = known
+        return Item(type="function_call_output", id=name, call_id=call_id, output=self._told[call_id])
+
     # -- what remains ------------------------------------------------------------------------------------------
 
     def lines(self, clock: CallClock) -> Sequence[Line]:
@@ -151,9 +213,11 @@ class Transcript:
         begun: list[float | None] = []
         lines: list[Line] = []
         for entry in self._ordered(clock):
+            if entry.is_superseded and self._is_said_again(entry):
+                continue
             for line in entry.lines(self._model, clock):
                 begun.append(entry.begins(clock))
-                lines.append(line)
+                lines.append(self._private(line))
         keys = _places(self._keys, begun)
         return [
             each for place, line in enumerate([None, *lines]) for each in (line, keys.get(place)) if each is not None
@@ -161,16 +225,32 @@ class Transcript:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _key(self, item_id: str) -> str:
+        seeded = self._seeds.get(item_id)
+        if seeded is not None:
+            return seeded.key
+        return f"{self._session}:{item_id}" if self._session else item_id
+
     def _entry(self, item_id: str, at: float) -> Entry:
-        entry = self._entries.get(item_id)
+        key = self._key(item_id)
+        entry = self._entries.get(key)
         if entry is None:
-            entry = Entry(item_id, at)
+            entry = Entry(item_id, at, key)
             if len(self._entries) < MOST_ITEMS:
-                self._entries[item_id] = entry
+                self._entries[key] = entry
             else:
                 self.lost += 1
         entry.seen = min(entry.seen, at)
         return entry
+
+    def _last_called(self, item_id: str, at: float) -> Entry:
+        """The item of that name in the last session that had one: what is cut may be older than the session."""
+        named = (entry for entry in reversed(self._entries.values()) if entry.item_id == item_id)
+        return next(named, None) or self._entry(item_id, at)
+
+    def _is_said_again(self, entry: Entry) -> bool:
+        later = list(self._entries.values())
+        return any(each.is_caller and not each.is_superseded for each in later[later.index(entry) :])
 
     def _caller(self, item_id: str, at: float) -> Entry:
         entry = self._entry(item_id, at)
@@ -180,7 +260,8 @@ class Transcript:
     def _link(self, item_id: str | None, previous: str | None, at: float) -> None:
         if item_id is not None:
             entry = self._entry(item_id, at)
-            entry.previous = entry.previous or previous
+            if previous is not None and entry.previous is None and entry.key != self._key(previous):
+                entry.previous = self._key(previous)
 
     def _read(self, item: Item, at: float) -> None:
         """Take what an item holds. What we wrote to the model ourselves is nobody's speech, and is passed over."""
@@ -193,9 +274,9 @@ class Transcript:
                 tool = self._entry(item.id, at).of_tool(at)
                 tool.name, tool.call_id = item.name or tool.name, item.call_id or tool.call_id
                 if item.arguments:
-                    tool.arguments = self._private(item.arguments)
+                    tool.arguments = item.arguments[:MOST_CHARACTERS]
                 if item.output is not None:
-                    tool.output = self._private(item.output)
+                    tool.output = item.output[:MOST_CHARACTERS]
             case _:
                 pass
 
@@ -212,9 +293,16 @@ class Transcript:
                 case _:
                     pass
 
-    def _private(self, text: str) -> str:
-        kept = text[:MOST_CHARACTERS]
-        return masked(kept) if self._mask_digits else kept
+    def _private(self, line: Line) -> Line:
+        """A line as it may be kept: the model knows a tool's digits, readers need not."""
+        if not isinstance(line, ToolCall) or not self._mask_digits:
+            return line
+        given, returned = line.arguments, line.output
+        return attrs.evolve(
+            line,
+            arguments=None if given is None else masked(given),
+            output=None if returned is None else masked(returned),
+        )
 
     def _seconds(self, count: int) -> float:
         return count / self._bytes_per_second
@@ -224,7 +312,7 @@ class Transcript:
 
         def begun(entry: Entry) -> tuple[float, str]:
             began = entry.begins(clock)
-            return (entry.seen if began is None else began, entry.item_id)
+            return (entry.seen if began is None else began, entry.key)
 
         followers: dict[str | None, list[Entry]] = {}
         for entry in sorted(self._entries.values(), key=begun, reverse=True):
@@ -236,7 +324,7 @@ class Transcript:
                 waiting = followers.pop(min(each for each in followers if each is not None))
             entry = waiting.pop()
             yield entry
-            waiting += followers.pop(entry.item_id, [])
+            waiting += followers.pop(entry.key, [])
 
 
 def _places(keys: Iterable[tuple[float, str]], begun: Sequence[float | None]) -> dict[int, Keys]:

@@ -2,9 +2,14 @@
 
 Between the two lies one bounded channel, so that listening never waits for sending. It holds what the caller says
 while the model is still being dialled; when it is full the newest frame loses and is counted.
+
+What was sent and has not been answered is kept, and sent again to a session that takes over: the one before may have
+died with it. So the stream has one count of bytes, and each session begins somewhere on it.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -28,6 +33,12 @@ UPLINK: Final = Ms(12_000)
 """What the channel may hold: as long as dialling and configuring a model may take, and a little more. It fills only
 while no model listens; a model that stalls later is given up sooner than this."""
 
+SILENCE_KEPT: Final = Ms(5_000)
+"""What is kept of what was sent to a model while nobody spoke: a model that is dead is known to be after less."""
+
+SPEECH_KEPT: Final = Ms(30_000)
+"""What is kept of what was sent while a turn is not answered; what was said earlier in a longer one is lost."""
+
 MOST_PIECES: Final = 4096
 """Messages that may wait, however small: the channel's bound is bytes, and this keeps a flood of crumbs out."""
 
@@ -47,7 +58,13 @@ class Uplink:
         *,
         tones: KeyTones | None = None,
     ) -> None:
-        self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio](MOST_PIECES)
+        self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio | str](MOST_PIECES)
+        self._kept: deque[CallerAudio] = deque()
+        self._kept_bytes = 0
+        self._again: deque[CallerAudio] = deque()
+        self._position = self._begins = self._answered = 0
+        self._answered_next = 0
+        self._is_spoken = False
         self._waiting = 0
         self._room: Final = started.media.bytes_of(UPLINK)
         self._queued = 0
@@ -90,6 +107,42 @@ class Uplink:
         """Let the model hear silence that the platform did not send: nobody said it, so it is not taped."""
         self._queue(CallerAudio(self._silent(self._leg.bytes_of(ms))), now)
 
+    def put_message(self, text: str) -> None:
+        """Have `text` sent behind the audio so far. Where there is no room, or nobody any more, it is lost."""
+        with suppress(trio.WouldBlock, trio.ClosedResourceError):
+            self._frames_in.send_nowait(text)
+
+    # -- sessions ------------------------------------------------------------------------------------------------
+
+    @property
+    def session_began(self) -> Ms:
+        """Where on the stream the model's session began to hear."""
+        return self._leg.ms_of(self._begins)
+
+    def begin_session(self, *, again: bool) -> None:
+        """Another session hears from here on; `again`: from where the caller was answered last."""
+        if again:
+            self._again.extendleft(reversed(self._kept))
+            self._position -= self._kept_bytes
+        self._kept.clear()
+        self._kept_bytes = 0
+        self._begins = self._position
+        self._resampler.clear()
+        if self._blocks is not None:
+            self._blocks.take()
+
+    def on_speech(self) -> None:
+        """The caller speaks, or has spoken: what they say is kept until it is answered."""
+        self._is_spoken = True
+
+    def on_spoken(self, until: Ms | None) -> None:
+        """The caller's turn is over; `until` is its end in the session's own count, None: here."""
+        self._answered_next = self._position if until is None else self._begins + self._leg.bytes_of(until)
+
+    def on_answered(self) -> None:
+        """The turn that was over last is answered, and need not be said again."""
+        self._answered, self._is_spoken = max(self._answered, self._answered_next), False
+
     def restart(self) -> None:
         """The caller's sound begins anew, or goes on over another socket: half a sample of before has no other half."""
         self._samples.clear()
@@ -105,17 +158,26 @@ class Uplink:
         with trio.move_on_after(DRAIN_SECONDS):
             await self.drained.wait()
 
-    async def take(self) -> CallerAudio:
+    async def take(self) -> CallerAudio | str:
         """The next of what was put. Raises `trio.EndOfChannel` after the last."""
-        heard = await self._frames_out.receive()
-        self._waiting -= len(heard.audio)
-        return heard
+        if self._again:
+            await trio.lowlevel.checkpoint()
+            heard = self._again.popleft()
+            self._keep(heard)
+            return heard
+        piece = await self._frames_out.receive()
+        if isinstance(piece, CallerAudio):
+            self._waiting -= len(piece.audio)
+            self._keep(piece)
+        return piece
 
-    def convert(self, heard: CallerAudio) -> Sequence[str]:
+    def convert(self, heard: CallerAudio | str) -> Sequence[str]:
         """The messages that carry to the model whatever `heard` completes; silence while it is deaf.
 
         That includes what was queued before: what the model hears now would interrupt it now.
         """
+        if isinstance(heard, str):
+            return [heard]
         audio = self._silent(len(heard.audio)) if self.is_deaf else heard.audio
         blocks = [audio] if self._blocks is None else self._blocks.push(audio)
         return [self._message(piece) for block in blocks for piece in self._pieces(block)]
@@ -124,6 +186,17 @@ class Uplink:
         """The message with the part of a block that is left when the caller has gone."""
         rest = b"" if self._blocks is None else self._blocks.take()
         return [self._message(rest)] if rest else []
+
+    def _keep(self, heard: CallerAudio) -> None:
+        """Remember what is sent, as long as another session might have to hear it."""
+        self._kept.append(heard)
+        self._kept_bytes += len(heard.audio)
+        self._position += len(heard.audio)
+        most = self._leg.bytes_of(SPEECH_KEPT if self._is_spoken else SILENCE_KEPT)
+        while self._kept and (
+            self._kept_bytes > most or self._position - self._kept_bytes + len(self._kept[0].audio) <= self._answered
+        ):
+            self._kept_bytes -= len(self._kept.popleft().audio)
 
     def _silent(self, count: int) -> bytes:
         return self._leg.silence * (count // self._leg.bytes_per_sample)

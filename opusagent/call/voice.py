@@ -10,6 +10,7 @@ import enum
 from collections.abc import Sequence
 from typing import Final, assert_never
 
+from opusagent.call.clips import CLIP
 from opusagent.call.commands import ClearCaller, Command, Note, TellModel
 from opusagent.call.floor import Verdict
 from opusagent.call.gate import ResponseGate
@@ -26,6 +27,8 @@ from opusagent.units import ItemId, LoopTime, ResponseId
 
 HELD_SECONDS: Final = 5.0
 """How long speech that a broken line held up is worth hearing. After more, the caller has to be asked anew."""
+
+CUT_OFF: Final = "The connection failed while you were speaking. Go on where you stopped, and repeat nothing."
 
 GO_ON: Final = "You were interrupted by a noise, not by words. Go on where the caller stopped hearing you."
 
@@ -48,12 +51,14 @@ class Voice:
         self._instructions: Final = instructions
         self._cancels: Final = cancels
         self._responses: Final[dict[ResponseId, Speech]] = {}
+        self._items: Final[set[ItemId]] = set()
+        self._earlier = 0
         self.barge_ins = self.false_barge_ins = 0
 
     @property
     def responses(self) -> int:
         """How many there were."""
-        return len(self._responses)
+        return self._earlier + len(self._responses)
 
     # -- speaking ------------------------------------------------------------------------------------------------
 
@@ -75,6 +80,7 @@ class Voice:
             return began
         position = self.playout.pushed
         self.playout.push(ItemId(event.item_id), event.content_index, event.delta)
+        self._items.add(ItemId(event.item_id))
         if speech is Speech.SPEAKING:
             return began
         self._responses[response] = Speech.SPEAKING
@@ -87,6 +93,21 @@ class Voice:
             self.playout.finish()
         self._responses[response] = Speech.OVER
         return tuple(map(TellModel, self._gate.on_done(response, now)))
+
+    def on_lost(self) -> ResponseCreate | None:
+        """The session is gone, and says no more. What the next one has to be asked for; None if it owes nothing.
+
+        What is in the playout is still heard. Names of responses and items mean nothing to another session.
+        """
+        active = None if self._gate.active is None else self._responses.get(self._gate.active)
+        wish = self._gate.leave(spent=active in {Speech.SPEAKING, Speech.MUTED})
+        self.playout.finish()
+        self.playout.release()
+        self._earlier += len(self._responses)
+        self._responses.clear()
+        self._items.clear()
+        has_words = wish is not None and wish.response is not None
+        return self._with(CUT_OFF) if active is Speech.SPEAKING and not has_words else wish
 
     def has_spoken(self, response: ResponseId) -> bool:
         """Whether the response, which is not over, had any sound that was not interrupted."""
@@ -153,18 +174,22 @@ class Voice:
             return cancel
         self.barge_ins += 1
         cuts = self._cut(now)
-        return (ClearCaller(now), *cancel, *map(truncation, cuts), Note(Interrupted(now, cuts)))
+        return (ClearCaller(now), *cancel, *self._truncations(cuts), Note(Interrupted(now, cuts)))
 
     def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
         """The platform is back after `gap` seconds. What waited is still worth hearing, or too old and discarded."""
         if gap <= HELD_SECONDS or self.playout.is_quiet(now):
             return ()
         cuts = self._cut(now)
-        return (*map(truncation, cuts), Note(Lapsed(now, gap, cuts)))
+        return (*self._truncations(cuts), Note(Lapsed(now, gap, cuts)))
 
     def _cut(self, now: LoopTime) -> tuple[Cut, ...]:
         self._mute()
-        return tuple(self.playout.cut(now))
+        return tuple(cut for cut in self.playout.cut(now) if cut.item_id != CLIP)
+
+    def _truncations(self, cuts: Sequence[Cut]) -> Sequence[TellModel]:
+        """What the session is told of what was cut. Of an item of an earlier session it knows the words alone."""
+        return tuple(truncation(cut) for cut in cuts if cut.item_id in self._items)
 
     def _mute(self) -> None:
         if self._gate.active is not None:

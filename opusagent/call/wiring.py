@@ -21,16 +21,19 @@ from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.audio.vad.hysteresis import SpeechEvent, SpeechStarted, SpeechStopped
 from opusagent.call.account import Account
 from opusagent.call.bell import Bell
+from opusagent.call.breaker import Breaker
 from opusagent.call.caller import Caller
 from opusagent.call.commands import (
     AcceptCaller,
     ClearCaller,
     Command,
     Deafen,
+    DropModel,
     EndCall,
     FillSilence,
     Note,
     RunTool,
+    SeatModel,
     TellCaller,
     TellModel,
     Transfer,
@@ -39,7 +42,9 @@ from opusagent.call.downlink import Downlink
 from opusagent.call.ending import Ending
 from opusagent.call.hands import HandsFor, no_hands
 from opusagent.call.hearing import Hearing
+from opusagent.call.model_side import ModelSide
 from opusagent.call.moments import (
+    AnswerBegan,
     EchoHeard,
     LineBack,
     LineJudged,
@@ -60,15 +65,12 @@ from opusagent.call.session import Session
 from opusagent.call.uplink import Uplink
 from opusagent.call.words import Line
 from opusagent.call.work import Work
-from opusagent.errors import INTERNAL_ERROR, RemoteProtocolError
+from opusagent.errors import RemoteProtocolError
 from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan
-from opusagent.realtime.events import ClientEvent, ServerEvent, SessionUpdate, UnknownEvent
+from opusagent.realtime.events import ServerEvent, SessionUpdate, UnknownEvent
 from opusagent.units import CallId, LoopTime, Ms
 
 log: FilteringBoundLogger = structlog.get_logger()
-
-CONTROL_MESSAGES: Final = 64
-"""How many control messages to the model may wait. More means that it takes none: it has stalled."""
 
 
 @attrs.frozen
@@ -89,7 +91,8 @@ def watch_nothing(moment: Moment) -> None:
 class Exchange:
     """What the calls of a process share: the way to the model, the recorder, its ears if it has any, who looks on.
 
-    With `quality` the callers' lines are measured, and told when they are worse than that.
+    `breaker` keeps them from storming a service that is down. With `quality` the callers' lines are measured, and told
+    when they are worse than that.
     """
 
     dial_model: DialModel
@@ -97,6 +100,7 @@ class Exchange:
     hearing: Hearing | None = None
     watch: Callable[[Moment], None] = watch_nothing
     quality: QualityThresholds | None = None
+    breaker: Breaker = attrs.field(factory=Breaker)
 
 
 class Call:
@@ -141,9 +145,9 @@ class Call:
         self.account: Final = Account(self.began, self.playout, media, recording.tape, mask_digits=policy.mask_digits)
         self._prices: Final = policy.budget.prices
         self.work: Final = Work(profile.hands(self.downlink.say), self._on_tool_result, self._on_transfer)
-        self.ready: Final = trio.Event()
+        self.breaker: Final = exchange.breaker
+        self.model: Final = ModelSide(self.uplink, self.account.transcript, commits=policy.turns.local)
         self._media: Final = media
-        self._to_model, self.control = trio.open_memory_channel[ClientEvent](CONTROL_MESSAGES)
         self._watch: Final = exchange.watch
         self._alarm: LoopTime | None = None
         self._unreadable = 0
@@ -156,6 +160,22 @@ class Call:
         now, start = LoopTime(trio.current_time()), self.playout.pushed
         self._perform(self.session.on_model(event, now))
         self.account.on_model(event, start, now)
+        self.model.on_model(event)
+        self.downlink.ring()
+
+    def begin(self) -> None:
+        """The caller waits from now on."""
+        self.session.begin(LoopTime(trio.current_time()), is_listening=self.caller.started.is_listening)
+
+    def on_model_lost(self, lost: End) -> None:
+        """The model's session is gone; another one is tried for."""
+        log.warning("model lost", call=self.call_id, reason=lost.reason.value, detail=lost.detail)
+        self._perform(self.session.on_model_lost(lost, LoopTime(trio.current_time())))
+        self.downlink.ring()
+
+    def give_up(self, end: End) -> None:
+        """No model serves this caller."""
+        self._perform(self.session.give_up(end, LoopTime(trio.current_time())))
         self.downlink.ring()
 
     def on_caller(self, event: CallerEvent) -> None:
@@ -200,9 +220,9 @@ class Call:
         """What the call has come to so far, and what waits in its buffers."""
         now = LoopTime(trio.current_time())
         audio = audio_account(self.uplink, self.playout, self._media, now)
-        counts, control = self.session.statistics(), self.control.statistics().current_buffer_used
+        counts, control = self.session.statistics(), self.model.waiting
         return Progress(
-            is_ready=self.ready.is_set(),
+            is_ready=self.model.seated.is_set(),
             turns=counts.turns,
             barge_ins=counts.barge_ins,
             responses=counts.responses,
@@ -249,12 +269,15 @@ class Call:
         for command in commands:
             match command:
                 case TellModel():
-                    self._tell_model(command.event)
+                    self.model.tell(command.event, trio.current_time() - self.began)
                 case ClearCaller():
                     self.downlink.clear(command.at)
                 case AcceptCaller():
-                    self.ready.set()
                     self.downlink.say(self.caller.dialect.accept())
+                case SeatModel():
+                    self.model.seat(self.began)
+                case DropModel():
+                    self.model.drop(command.why)
                 case TellCaller():
                     self.downlink.say(self.caller.dialect.notify(command.notice))
                 case FillSilence():
@@ -262,6 +285,7 @@ class Call:
                 case Deafen():
                     self.uplink.is_deaf = command.deaf
                 case RunTool() | Transfer():
+                    self.uplink.on_answered()
                     self._run(command)
                 case EndCall():
                     self.ending.end(command.end.reason, command.end.detail, command.end.close_code)
@@ -269,14 +293,6 @@ class Call:
                     self._note(command.moment)
                 case _:
                     assert_never(command)
-
-    def _tell_model(self, event: ClientEvent) -> None:
-        try:
-            self._to_model.send_nowait(event)
-        except trio.WouldBlock:
-            self.ending.end(
-                EndReason.MODEL_STALLED, f"{CONTROL_MESSAGES} control messages wait for the model", INTERNAL_ERROR
-            )
 
     def _run(self, errand: RunTool | Transfer) -> None:
         if self.work.start(errand):
@@ -292,6 +308,8 @@ class Call:
 
     def _note(self, moment: Moment) -> None:
         self.account.note(moment)
+        if isinstance(moment, AnswerBegan):
+            self.uplink.on_answered()
         self._watch(moment)
 
     def on_ear(self, event: SpeechEvent) -> None:
@@ -300,6 +318,8 @@ class Call:
         if stopped is not None:
             self.account.on_ear_stopped(stopped)
         speaking = isinstance(event, SpeechStarted)
+        if speaking:
+            self.uplink.on_speech()
         self._perform(self.session.on_ear(speaking=speaking, now=LoopTime(trio.current_time())))
         self.downlink.ring()
 
@@ -344,6 +364,8 @@ class Call:
             barge_ins=counts.barge_ins,
             audio=audio,
             line_gaps=self.account.gaps(now),
+            model_gaps=self.account.model_gaps(now),
+            silences=counts.silences,
             model_errors=counts.model_errors,
             unknown_messages=counts.unknown,
             unreadable_messages=self._unreadable,
@@ -367,5 +389,4 @@ class Call:
 
     def _when_said(self, media: Ms) -> float | None:
         """When the caller said what the model's service calls `media`, in seconds of the call."""
-        at = self.uplink.model_time.call_time(media)
-        return None if at is None else at - self.began
+        return self.model.when_said(media, self.began)

@@ -51,6 +51,7 @@ from opusagent.daemon.config_values import (
     is_readable,
     key_in,
     reason,
+    shown,
     tokens_in,
 )
 from opusagent.daemon.profile import session_problems
@@ -180,6 +181,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
         *manner_problems(agent, reader.faulty),
         *_ear_problems(realtime, vad, reader),
         *([] if targets is None else agent.keys.problems(targets)),
+        *([] if targets is None else fallback_problems(limits.fallback, targets)),
     ]
     if problems:
         raise ConfigError(problems)
@@ -204,6 +206,14 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def fallback_problems(fallback: str | None, targets: Collection[str]) -> list[str]:
+    """What is wrong with `limits.fallback` if `targets` are the names that calls can be transferred to."""
+    if fallback is None or fallback in targets:
+        return []
+    known = ", ".join(f"`{target}`" for target in targets) or "none: there is no tool `transfer_call`"
+    return [f"`fallback` names {shown(fallback)}; targets are {known}, at limits.fallback"]
 
 
 def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:

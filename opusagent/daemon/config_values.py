@@ -197,7 +197,7 @@ def is_plain(text: str) -> bool:
     return all("!" <= character <= "~" for character in text)
 
 
-def reason(error: OSError | ValueError) -> str:
+def reason(error: Exception) -> str:
     """What the system says, without the name of the file."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 

@@ -106,7 +106,7 @@ class Desk:
         if isinstance(caller, CallResumed):
             raise RemoteProtocolError("Twilio does not resume streams", close_code=POLICY_VIOLATION)
         caller = self._with_ticket_taken(caller)
-        await self._call("twilio", caller, Limits(call_seconds=self._config.limits.call_seconds))
+        await self._call("twilio", caller, self._limits())
 
     def _with_ticket_taken(self, caller: Caller) -> Caller:
         """The caller whose ticket is right and used. Nothing behind this sees it; no model is dialled without it."""
@@ -139,7 +139,7 @@ class Desk:
         if name in seats:
             await socket.send(*dialect.hang_up("this conversation is already here"))
             return
-        limits = Limits(call_seconds=self._config.limits.call_seconds, resume_seconds=platform.resume_seconds)
+        limits = attrs.evolve(self._limits(), resume_seconds=platform.resume_seconds)
         with seats.kept(name, caller.seat):
             await self._call("audiocodes", caller, limits)
 
@@ -161,6 +161,10 @@ class Desk:
             return
         log.info("conversation resumed", platform_call=call.platform_call_id)
         await seat.occupy(socket)
+
+    def _limits(self) -> Limits:
+        limits = self._config.limits
+        return Limits(call_seconds=limits.call_seconds, recovery_seconds=limits.recovery_seconds)
 
     def _audiocodes_dialect(self) -> AudioCodesDialect:
         platform = self._config.audiocodes or AudioCodes()
@@ -199,6 +203,7 @@ class Desk:
                     generation.hearing,
                     self._observer.on_moment,
                     generation.quality,
+                    generation.breaker,
                 ),
                 call.ending,
                 started=call.started,
@@ -215,7 +220,8 @@ class Desk:
         return attrs.evolve(caller, started=attrs.evolve(caller.started, block=block, most=most))
 
     def _profile(self, leg: MediaFormat, hands: HandsFor) -> Profile:
-        return profile_of(self._config, leg, self._generation.workshop.session_tools, hands)
+        generation = self._generation
+        return profile_of(self._config, leg, generation.workshop.session_tools, hands, generation.sounds)
 
     async def _dial_model(self, plumbing: trio.Nursery) -> MessageSocket:
         key = self._config.realtime.api_key

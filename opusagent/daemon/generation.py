@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import attrs
@@ -17,17 +17,20 @@ import attrs
 from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.audio.vad.energy import EnergyDetector
 from opusagent.audio.vad.silero import SpeechNet
+from opusagent.audio.wav import WavAudio
 from opusagent.call.archive import Keeping
+from opusagent.call.breaker import Breaker
+from opusagent.call.clips import NO_SOUNDS, Sounds, sound_in
 from opusagent.call.hearing import Hearing, HearingSettings
 from opusagent.call.recorder import Disk, Recorder
 from opusagent.call.retention import Rules
 from opusagent.call.tape import TapeKind
 from opusagent.daemon.config import Config
 from opusagent.daemon.config_cluster import Cluster
-from opusagent.daemon.config_tables import Quality, Recording, Server, Vad
+from opusagent.daemon.config_tables import Limits, Quality, Recording, Server, Vad
 from opusagent.daemon.config_values import reason, shown
 from opusagent.daemon.workshop import Workshop
-from opusagent.errors import ConfigError
+from opusagent.errors import ConfigError, RemoteProtocolError
 from opusagent.units import Hz, Ms
 
 Backend = Callable[[Config], Awaitable[str]]
@@ -44,7 +47,8 @@ class Generation:
     """`trust` is what the model's certificate is held against, `identity` what the port shows, None without TLS.
 
     `hearing` is the daemon's own ears, None without them. Somebody has to run its `listen`. `keeping` is how long
-    recordings stay, and `quality` what callers' lines are measured by, None if they are not.
+    recordings stay, and `quality` what callers' lines are measured by, None if they are not. `sounds` are played where
+    the model cannot speak, and `breaker` keeps calls from storming a service that is down.
     """
 
     number: int
@@ -56,6 +60,8 @@ class Generation:
     hearing: Hearing | None = None
     keeping: Keeping = Keeping()
     quality: QualityThresholds | None = None
+    sounds: Sounds = NO_SOUNDS
+    breaker: Breaker = attrs.field(factory=Breaker)
     workshop: Workshop
 
 
@@ -82,6 +88,7 @@ async def settle(number: int, config: Config, backend: Backend, disk: Disk) -> G
         trust=settling.trust,
         identity=settling.identity,
         hearing=settling.hearing,
+        sounds=settling.sounds,
         workshop=Workshop(config, settling.outside),
     )
 
@@ -182,6 +189,7 @@ class _Settling:
     outside: ssl.SSLContext
     directory: Path | None
     hearing: Hearing | None
+    sounds: Sounds
 
 
 def try_out(config: Config) -> None:
@@ -193,30 +201,45 @@ def try_out(config: Config) -> None:
 def _prepare(config: Config) -> _Settling:
     """All that touches a disk. Raises `ConfigError`."""
     directory = config.recording.directory if config.recording else None
-    identity = _tried(config, () if directory is None else _unwritable(directory))
+    identity, sounds = _tried(config, () if directory is None else _unwritable(directory))
     outside = ssl.create_default_context()
     trust = outside if urlsplit(config.realtime.url).scheme == "wss" else None
-    return _Settling(identity, trust, outside, directory, hearing_of(config.vad))
+    return _Settling(identity, trust, outside, directory, hearing_of(config.vad), sounds)
 
 
-def _tried(config: Config, unwritable: Iterable[str]) -> ssl.SSLContext | None:
-    """What the port shows its clients. Raises `ConfigError`, also if the recordings' directory is `unwritable`."""
+def _tried(config: Config, unwritable: Iterable[str]) -> tuple[ssl.SSLContext | None, Sounds]:
+    """What the port shows its clients, and what callers hear of us.
+
+    Raises `ConfigError`, also if the recordings' directory is `unwritable`.
+    """
     problems: list[str] = []
     identity = None
     try:
         identity = identity_of(config.server)
     except ConfigError as wrong:
         problems.extend(wrong.problems)
+    sounds = Sounds(*(_sound(config.limits, key, problems) for key in ("wait_sound", "apology")))
     problems.extend(unwritable)
     if problems:
         raise ConfigError(problems)
-    return identity
+    return identity, sounds
 
 
 def _would_be_unwritable(directory: Path) -> Iterator[str]:
     """Why no recording could be kept in `directory`, which is not made if it is not there."""
     place = next((each for each in (directory, *directory.absolute().parents) if os.path.lexists(each)), directory)
     yield from _fault_of(directory, partial(_keep_a_byte, place))
+
+
+def _sound(limits: Limits, key: Literal["wait_sound", "apology"], problems: list[str]) -> WavAudio | None:
+    path = limits.wait_sound if key == "wait_sound" else limits.apology
+    if path is None:
+        return None
+    try:
+        return sound_in(path.read_bytes())
+    except (OSError, RemoteProtocolError) as error:
+        problems.append(f"`{key}` cannot be played: {path}: {_why(error)}, at limits.{key}")
+        return None
 
 
 def _unwritable(directory: Path) -> Iterator[str]:
@@ -291,7 +314,7 @@ def _no_password() -> str:
     raise ValueError("the key is protected by a password")
 
 
-def _why(error: OSError | ValueError) -> str:
+def _why(error: OSError | ValueError | RemoteProtocolError) -> str:
     if isinstance(error, ssl.SSLError):
         return f"{error.reason or error}".lower().replace("_", " ")
     return reason(error)

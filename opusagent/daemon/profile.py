@@ -9,9 +9,10 @@ from msgspec import UNSET
 
 from opusagent.audio.media import MULAW_8K, MediaFormat
 from opusagent.audio.vad.detector import CHUNK
+from opusagent.call.clips import NO_SOUNDS, Sounds
 from opusagent.call.digits import DigitRules
 from opusagent.call.hands import HandsFor
-from opusagent.call.policy import SILENCE, Budget, Doubt, Interrupt, Policy, TurnPolicy
+from opusagent.call.policy import SILENCE, Budget, Doubt, Interrupt, Patience, Policy, TurnPolicy
 from opusagent.call.usage import Prices
 from opusagent.call.wiring import Profile
 from opusagent.daemon.config_tables import Config, Realtime
@@ -36,9 +37,13 @@ from opusagent.wire import is_object, to_text
 DOUBTS: Final[Mapping[str, Doubt]] = {"off": Doubt.OFF, "resume": Doubt.RESUME, "continue": Doubt.GO_ON}
 
 
-def profile_of(config: Config, leg: MediaFormat, tools: tuple[Tool, ...], hands: HandsFor) -> Profile:
+def profile_of(
+    config: Config, leg: MediaFormat, tools: tuple[Tool, ...], hands: HandsFor, sounds: Sounds = NO_SOUNDS
+) -> Profile:
     """The profile of a call whose caller speaks `leg`."""
-    return Profile(opening_of(config, leg, tools), policy_of(config), model_format(config.realtime.audio, leg), hands)
+    media = model_format(config.realtime.audio, leg)
+    policy = attrs.evolve(policy_of(config), clips=sounds.clips(media))
+    return Profile(opening_of(config, leg, tools), policy, media, hands)
 
 
 def policy_of(config: Config) -> Policy:
@@ -56,6 +61,7 @@ def policy_of(config: Config) -> Policy:
         filler=agent.filler,
         filler_seconds=agent.filler_after_seconds,
         goodbye_seconds=agent.goodbye_seconds,
+        patience=Patience(config.limits.dead_air_seconds, config.limits.fallback),
         budget=Budget(budget.tokens, budget.dollars, prices_of(agent.prices)),
     )
 

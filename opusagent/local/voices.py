@@ -3,9 +3,8 @@
 from typing import Final, Protocol
 
 import attrs
-import numpy as np
 
-from opusagent.audio.pcm import pcm_of
+from opusagent.audio.tones import struck
 from opusagent.local.vad import DEFAULT_THRESHOLD, FRAME, HYSTERESIS_DB, frame_levels, onset_dbov
 from opusagent.realtime.events import Item
 from opusagent.units import HZ_24K, Ms, Pcm16, ms_of_samples, samples_of_ms
@@ -17,12 +16,6 @@ CHIME_TONES: Final = (659.26, 523.25)
 """E5 then C5, in Hz (A4 = 440, equal temperament): the doorbell's falling third, well inside the telephone band."""
 
 CHIME_TONE: Final = Ms(300)
-CHIME_PEAK: Final = 8000.0
-CHIME_DECAY: Final = 0.12
-"""Seconds in which a tone falls to 1/e."""
-
-CHIME_ATTACK: Final = 0.01
-"""Seconds in which a tone rises; a step would click."""
 
 
 @attrs.frozen
@@ -80,13 +73,7 @@ def chime() -> Pcm16:
     >>> ms_of_samples(len(chime()) // 2, HZ_24K)
     600
     """
-    return Pcm16(b"".join(_struck(tone) for tone in CHIME_TONES))
-
-
-def _struck(tone: float) -> Pcm16:
-    time = np.arange(samples_of_ms(CHIME_TONE, HZ_24K)) / HZ_24K
-    envelope = np.exp(-time / CHIME_DECAY) * np.minimum(1.0, time / CHIME_ATTACK)
-    return pcm_of((CHIME_PEAK * np.sin(2 * np.pi * tone * time) * envelope).astype(np.int16))
+    return struck(CHIME_TONES, CHIME_TONE)
 
 
 def trimmed(audio: Pcm16) -> Pcm16:

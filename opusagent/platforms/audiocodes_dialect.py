@@ -261,6 +261,7 @@ class AudioCodesDialect:
             caller=message.caller or "",
             returns_marks=False,
             lead=self.lead,
+            is_listening=False,
         )
 
     def _negotiate(self, offered: Sequence[str]) -> str:

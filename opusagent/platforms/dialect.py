@@ -24,7 +24,7 @@ class CallStarted:
     `platform_call_id` and `stream_id` are the platform's names: data for the report, never part of a path.
     `media` is how the caller's audio is written, both ways. `block` is how much of it goes up in one message, None: as
     it comes; `most` is the most. `returns_marks`: whether the platform tells what was played. `lead` is how far it may
-    be ahead of the ear.
+    be ahead of the ear. `is_listening`: the caller hears us before the call is taken.
     """
 
     platform_call_id: str
@@ -38,6 +38,7 @@ class CallStarted:
     most: Ms = Ms(1000)
     returns_marks: bool = True
     lead: Ms = LEAD
+    is_listening: bool = True
 
 
 @attrs.frozen

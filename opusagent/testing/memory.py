@@ -39,6 +39,7 @@ class _End:
     inbox: deque[str] = field(factory=deque[str], init=False)
     over: OpusagentError | None = field(default=None, init=False)
     frozen: bool = field(default=False, init=False)
+    frozen_at: float = field(default=0.0, init=False)
 
 
 class MemorySocket:
@@ -52,8 +53,9 @@ class MemorySocket:
 
     async def receive(self) -> str:
         await trio.lowlevel.checkpoint()
+        since = trio.current_time()
         while not self._mine.inbox or self._mine.frozen:
-            await self._hear_or_give_up()
+            await self._hear_or_give_up(since)
         self._changed.unpark_all()
         return self._mine.inbox.popleft()
 
@@ -97,7 +99,7 @@ class MemorySocket:
 
     def stall(self) -> None:
         """Stop this end for good, as SIGSTOP does a process: it takes, gives, and answers pings no more."""
-        self._mine.frozen = True
+        self._mine.frozen, self._mine.frozen_at = True, trio.current_time()
         self._changed.unpark_all()
 
     def _end(self, mine: OpusagentError, peer: OpusagentError) -> None:
@@ -109,11 +111,12 @@ class MemorySocket:
         if self._mine.over is not None:
             raise self._mine.over.with_traceback(None)
 
-    async def _hear_or_give_up(self) -> None:
+    async def _hear_or_give_up(self, since: float) -> None:
         """Wait until something changes: a frozen peer is silent, and its pongs are missed."""
         self._check()
         bound = self._limits.ping_seconds + self._limits.pong_seconds
-        with trio.move_on_after(bound if self._peer.frozen and not self._mine.frozen else math.inf) as patience:
+        asks = self._peer.frozen and not self._mine.frozen
+        with trio.move_on_at(max(since, self._peer.frozen_at) + bound if asks else math.inf) as patience:
             await self._changed.park()
         if patience.cancelled_caught:
             silent = PeerStalled(f"the peer sent nothing for {bound:g} s and answered no ping")

@@ -95,6 +95,7 @@ class CallStage(Generic[C]):
         self.legs.append(theirs)
         self.models.append(model)
         self._dialled.set()
+        self._dialled = trio.Event()
         return ours
 
     @contextmanager
@@ -108,8 +109,13 @@ class CallStage(Generic[C]):
 
     async def dialled(self) -> ScriptedModel:
         """The model, once the call has dialled it; nothing has been said yet."""
-        await self._dialled.wait()
-        return self.models[-1]
+        return await self.another(1)
+
+    async def another(self, number: int = 2) -> ScriptedModel:
+        """The model's session of that number, once the call has dialled it; nothing has been said in it yet."""
+        while len(self.models) < number:
+            await self._dialled.wait()
+        return self.models[number - 1]
 
     async def answered(self) -> ScriptedModel:
         """The model, once its session is configured."""

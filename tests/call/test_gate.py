@@ -375,6 +375,9 @@ def test_a_new_session_begins_free() -> None:
     gate.on_created(R1)
     gate.ask(GREETING, NOW)
     gate.hold()
-    gate.forget()
+    assert gate.leave() == GREETING
     assert (gate.is_free, gate.is_held, gate.deadline) == (True, False, None)
-    assert gate.ask(PLAIN, NOW) == asked(PLAIN, 2)
+    assert gate.ask(PLAIN, NOW) == []
+    assert gate.deadline is None
+    gate.arrive()
+    assert gate.on_time(NOW) == asked(PLAIN, 2)

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 import attrs
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K
-from opusagent.call.commands import AcceptCaller, ClearCaller, Command, EndCall, Note, TellCaller, TellModel
+from opusagent.call.commands import (
+    AcceptCaller,
+    ClearCaller,
+    Command,
+    DropModel,
+    EndCall,
+    Note,
+    SeatModel,
+    TellCaller,
+    TellModel,
+)
 from opusagent.call.keypad import ONE_GO
 from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, KeysCame, ModelErred, ModelReady
 from opusagent.call.playout import Cut, Playout
@@ -111,14 +121,14 @@ def test_the_session_is_configured_when_the_service_has_opened_it() -> None:
 
 def test_the_uplink_opens_when_the_session_is_configured_and_only_once() -> None:
     scene = Scene()
-    assert scene.hear(CONFIGURED, CONFIGURED) == [AcceptCaller(), Note(ModelReady(scene.now))]
+    assert scene.hear(CONFIGURED, CONFIGURED) == [SeatModel(), AcceptCaller(), Note(ModelReady(scene.now))]
 
 
 def test_a_greeting_is_asked_for_once_the_session_is_configured() -> None:
     """The session's instructions are part of it, because a response's own replace them."""
     scene = Scene("Say hello.")
     asked = TellModel(attrs.evolve(greeting_response("Be brief.", "Say hello."), event_id="ask-1"))
-    assert scene.hear(CONFIGURED) == [AcceptCaller(), Note(ModelReady(scene.now)), asked]
+    assert scene.hear(CONFIGURED) == [SeatModel(), AcceptCaller(), Note(ModelReady(scene.now)), asked]
 
 
 def test_a_barge_in_clears_the_platform_and_tells_the_model_what_was_heard() -> None:
@@ -197,20 +207,20 @@ def test_recoverable_errors_are_counted_and_never_fatal() -> None:
     assert scene.session.statistics().model_errors == {"response_cancel_not_active": 2}
 
 
-def test_an_error_that_no_session_survives_ends_the_call() -> None:
+def test_an_error_that_no_session_survives_drops_the_session_for_good() -> None:
     scene = ready()
     error = ErrorDetail(code="insufficient_quota", message="no money")
     end = End(EndReason.MODEL_REFUSED, "insufficient_quota: no money", INTERNAL_ERROR)
-    assert ends(scene.hear(ErrorEvent(error=error))) == [end]
+    assert DropModel(end) in scene.hear(ErrorEvent(error=error))
 
 
-def test_refused_settings_end_the_call_and_say_which() -> None:
+def test_refused_settings_drop_the_session_for_good_and_say_which() -> None:
     """The service drops the whole update, so the model would talk without its instructions."""
     scene = Scene()
     scene.hear(SessionCreated(session=ServiceSession()))
     error = ErrorDetail(code="unknown_parameter", message="what?", param="session.voice")
     end = End(EndReason.MODEL_REFUSED, "unknown_parameter at session.voice: what?", INTERNAL_ERROR)
-    assert ends(scene.hear(ErrorEvent(error=error))) == [end]
+    assert DropModel(end) in scene.hear(ErrorEvent(error=error))
 
 
 def test_a_model_that_speaks_before_it_is_configured_is_not_heard() -> None:

@@ -77,7 +77,7 @@ async def test_half_a_sample_waits_for_its_other_half() -> None:
     uplink = Uplink(AUDIOCODES, PCM16_24K, BlankTape(), None)
     for chunk in (b"\1", b"\2\3", b"\4\5\6"):
         uplink.put(CallerAudio(chunk), NOW)
-    assert [(await uplink.take()).audio for _ in range(2)] == [b"\1\2", b"\3\4\5\6"]
+    assert [await uplink.take() for _ in range(2)] == [CallerAudio(b"\1\2"), CallerAudio(b"\3\4\5\6")]
 
 
 async def test_when_the_channel_is_full_the_newest_loses_and_is_counted(autojump_clock: MockClock) -> None:

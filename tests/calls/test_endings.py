@@ -167,7 +167,5 @@ def test_a_model_that_takes_the_connection_and_says_nothing_was_not_reached() ->
         assert (await stage.caller.until_ended()).code == 1011
 
     report = Theatre(silent_house, TwilioDialect).play(script)
-    assert (report.end, report.end_detail) == (
-        EndReason.MODEL_UNREACHABLE,
-        "the model did not open a WebSocket within 5 s",
-    )
+    assert report.end is EndReason.MODEL_UNREACHABLE
+    assert report.end_detail.startswith("the model did not open a WebSocket within 5 s")

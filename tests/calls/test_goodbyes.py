@@ -172,6 +172,7 @@ def test_an_interrupted_response_does_not_end_the_call() -> None:
         assert told.item.output == '{"error": "the caller has begun to speak, and the call goes on"}'
         await model.response_done("response-1", status="cancelled")
         await model.speech_stopped()
+        await model.say("item-2", SECOND, response_id="response-2")
         await trio.sleep(60)
         await stage.caller.hang_up()
 

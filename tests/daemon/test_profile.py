@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K
+from opusagent.call.clips import built_in
 from opusagent.call.digits import DigitRules
 from opusagent.call.hands import no_hands
 from opusagent.call.policy import Budget, Doubt, Interrupt, Policy, TurnPolicy
@@ -197,4 +198,5 @@ def test_the_words_for_false_interruptions(word: str, doubt: Doubt) -> None:
 def test_a_profile_holds_all_of_it() -> None:
     profile = profile_of(Config(), PCM16_24K, (), no_hands)
     assert profile.opening == opening_of(Config(), PCM16_24K, ())
-    assert (profile.policy, profile.model_media, profile.hands) == (policy_of(Config()), PCM16_24K, no_hands)
+    policy = attrs.evolve(policy_of(Config()), clips=built_in(PCM16_24K))
+    assert (profile.policy, profile.model_media, profile.hands) == (policy, PCM16_24K, no_hands)

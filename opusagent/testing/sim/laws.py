@@ -42,7 +42,7 @@ CAUSES: Final[Mapping[EndReason, frozenset[Fault]]] = {
     EndReason.MODEL_LEFT: LINE | {Fault.MODEL_LEAVES},
     EndReason.MODEL_LOST: LINE | {Fault.MODEL_LEAVES},
     EndReason.MODEL_STALLED: LINE,
-    EndReason.MODEL_REFUSED: frozenset({Fault.MODEL_ERRS}),
+    EndReason.MODEL_REFUSED: frozenset({Fault.MODEL_ERRS, Fault.MODEL_REFUSES}),
     EndReason.MODEL_BROKE_PROTOCOL: frozenset(),
     EndReason.TOO_LONG: frozenset(),
     EndReason.OPERATOR: frozenset({Fault.OPERATOR_HANGS_UP}),

@@ -1,0 +1,152 @@
+"""The owner of silence: knows why the caller hears nothing, and does something about it in time.
+
+What can be done depends on the cause. A model that has not reacted to what the caller said is asked to; one that owes
+an answer and says nothing at all is dropped, so that another session can be asked; and whatever the cause, the caller
+hears a sound in time. Where nothing helps, the caller is passed on if the configuration names somebody, or hears an
+apology, and the call ends.
+"""
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from opusagent.call.clips import CLIP
+from opusagent.call.commands import Command, DropModel, Note, TellModel, Transfer
+from opusagent.call.deadair import DeadAir, Remedy, Silence
+from opusagent.call.errands import Errands
+from opusagent.call.farewell import Farewell
+from opusagent.call.gate import ResponseGate
+from opusagent.call.moments import SilenceBroken
+from opusagent.call.policy import Policy
+from opusagent.call.reasons import End, EndReason
+from opusagent.call.voice import Voice
+from opusagent.errors import INTERNAL_ERROR
+from opusagent.realtime.events import InputAudioBufferCommit, ResponseCreate
+from opusagent.units import LoopTime
+
+THINKING: Final = 12.0
+"""Seconds that a response which has begun may take until something of it comes: models that reason are silent first."""
+
+NOTICED_BY: Final = 3.0
+"""Seconds that a dead peer has been silent when its missing pong is noticed (`net.limits.MODEL`)."""
+
+TRANSFER_SECONDS: Final = 8.0
+"""How long a platform may take to pass a caller on before the call ends all the same."""
+
+APOLOGY_SLACK: Final = 2.0
+"""Seconds beyond its length until an apology counts as heard whatever the marks say."""
+
+
+class SilenceOwner:
+    """The silences of one session's caller."""
+
+    def __init__(self, policy: Policy, voice: Voice, gate: ResponseGate, errands: Errands, farewell: Farewell) -> None:
+        self._policy: Final = policy
+        self._voice: Final = voice
+        self._gate: Final = gate
+        self._errands: Final = errands
+        self._farewell: Final = farewell
+        self._air: Final = DeadAir(policy.patience.dead_air_seconds)
+        self._event_at = self._ear_began = self._noticed = LoopTime(0.0)
+        self._is_unheard = False
+        self._lag = 0.0
+
+    @property
+    def deadline(self) -> LoopTime | None:
+        """When `observe` has something to do."""
+        return self._air.deadline
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often a silence lasted too long, by cause."""
+        return dict(self._air.counts)
+
+    @property
+    def waits_for_transfer(self) -> bool:
+        """Whether the end of the call is that of its platform's."""
+        return self._policy.patience.fallback is not None
+
+    # -- what happens --------------------------------------------------------------------------------------------
+
+    def on_event(self, now: LoopTime) -> None:
+        """The service said something."""
+        self._event_at = now
+
+    def on_answer(self) -> None:
+        """The caller hears the model."""
+        self._air.on_answer()
+        self._is_unheard = False
+
+    def on_noticed(self, now: LoopTime) -> None:
+        """Whoever decides on turns has noticed that the caller speaks."""
+        self._noticed, self._is_unheard = now, False
+
+    def on_ear(self, *, speaking: bool, now: LoopTime) -> None:
+        """Our own ears heard the caller begin or end to speak, beside whoever decides on turns."""
+        if speaking:
+            self._ear_began = now
+            return
+        is_speech = now - self._ear_began >= self._policy.turns.shortest / 1000
+        self._is_unheard = is_speech and self._noticed < self._ear_began - self._policy.turns.lag
+
+    def on_failed(self) -> None:
+        """The service has failed an answer of which nothing was heard."""
+        self._is_unheard = True
+
+    def on_lost(self, lost: End) -> None:
+        """The model's session is gone."""
+        self._lag = NOTICED_BY if lost.reason is EndReason.MODEL_STALLED else 0.0
+        self._is_unheard = False
+
+    # -- what is done --------------------------------------------------------------------------------------------
+
+    def observe(self, *, ready: bool, speaking: bool, now: LoopTime) -> Sequence[Command]:
+        """What to do now. `ready`: a session is there; `speaking`: the caller has the floor."""
+        cause = None if self._farewell.is_final else self._cause(ready=ready, speaking=speaking)
+        remedy = self._air.observe(cause, self._voice.playout.silent_from(now), now, lag=self._lag)
+        if cause is None or remedy is None:
+            return ()
+        note = Note(SilenceBroken(now, cause.value, remedy.value))
+        match remedy:
+            case Remedy.ASK:
+                self._is_unheard = False
+                return (note, TellModel(InputAudioBufferCommit()), *self._voice.ask(ResponseCreate(), now))
+            case Remedy.SOUND:
+                self.play(self._policy.clips.wait)
+                return (note, *self._drop_if_stalled(cause, now))
+            case Remedy.GIVE_UP:
+                return (note, *self.give_up(End(EndReason.DEAD_AIR, cause.value, INTERNAL_ERROR), now))
+        assert_never(remedy)
+
+    def give_up(self, end: End, now: LoopTime) -> Sequence[Command]:
+        """The caller is told that the call cannot go on, or is passed on, and the call ends with `end`."""
+        self._gate.leave()
+        self.play(self._policy.clips.apology)
+        fallback = self._policy.patience.fallback
+        left = max(0.0, self._voice.playout.silent_from(now) - now)
+        self._farewell.give_up(end, now, left + (APOLOGY_SLACK if fallback is None else TRANSFER_SECONDS))
+        return () if fallback is None else (Transfer(fallback),)
+
+    def play(self, clip: bytes) -> None:
+        """Have the caller hear `clip`, behind what there is."""
+        if clip:
+            self._voice.playout.push(CLIP, 0, clip)
+            self._voice.playout.finish()
+
+    def _cause(self, *, ready: bool, speaking: bool) -> Silence | None:
+        if not ready:
+            return Silence.MODEL_AWAY
+        if speaking:
+            return None
+        if self._gate.expects or not self._gate.is_free:
+            return Silence.ANSWER_DUE
+        if self._errands.is_busy:
+            return Silence.TOOL
+        return Silence.UNHEARD if self._is_unheard else None
+
+    def _drop_if_stalled(self, cause: Silence, now: LoopTime) -> Sequence[Command]:
+        if cause is not Silence.ANSWER_DUE or self._farewell.is_parting:
+            return ()
+        silent = now - max(self._event_at, self._gate.asked_at)
+        if silent < (self._air.bound * 0.9 if self._gate.active is None else THINKING):
+            return ()
+        return (DropModel(End(EndReason.MODEL_SILENT, f"no event for {silent:.1f} s, while an answer was due")),)

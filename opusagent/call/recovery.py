@@ -1,0 +1,73 @@
+"""What becomes of a call whose model was lost: another session is tried after a while, or the call is given up.
+
+The first try comes at once, because most losses are of one socket and not of the service. Later ones wait twice as long
+each, with jitter, so that the calls of one outage do not come back in step. A session that was lost again soon was no
+replacement, and its loss counts as one more failed try of the same recovery.
+
+What no other session would mend is given up at once: a key, a quota, a model, settings that the service refuses.
+"""
+
+from typing import Final
+
+import attrs
+
+from opusagent.call.reasons import End, EndReason
+from opusagent.units import LoopTime
+
+RECOVERY_SECONDS: Final = 12.0
+"""How long another session is tried for: as long as what the caller says meanwhile can be kept (`uplink.UPLINK`)."""
+
+FIRST_WAIT: Final = 0.1
+"""Seconds that the first try waits at the most."""
+
+BASE_WAIT: Final = 0.25
+"""Seconds before the second try, on average; each further one waits twice as long."""
+
+LONGEST_WAIT: Final = 3.0
+
+SOLID_SECONDS: Final = 5.0
+"""A session that has lasted so long has worked."""
+
+HOPELESS: Final = frozenset({EndReason.MODEL_REFUSED})
+"""Losses after which no session with these settings can work."""
+
+
+@attrs.define
+class Recovery:
+    """One call's attempts to have a model. Pure: times and dice are given."""
+
+    patience: float = RECOVERY_SECONDS
+    tries: int = attrs.field(default=0, init=False)
+    _first: End | None = attrs.field(default=None, init=False)
+    _since: LoopTime = attrs.field(default=LoopTime(0.0), init=False)
+    _seated: LoopTime | None = attrs.field(default=None, init=False)
+
+    def on_seated(self, now: LoopTime) -> None:
+        """A session is configured."""
+        self._seated = now
+
+    def on_lost(self, lost: End, dice: float, now: LoopTime) -> LoopTime | End:
+        """When to try the next session, or how the call ends. `dice` is uniform in [0, 1)."""
+        seated, self._seated = self._seated, None
+        if self._first is None or (seated is not None and now - seated >= SOLID_SECONDS):
+            self._first, self._since, self.tries = lost, now, 0
+        self.tries += 1
+        if lost.reason in HOPELESS:
+            return lost
+        last = LoopTime(self._since + self.patience)
+        return self._given_up(self._first, lost) if now >= last else min(last, LoopTime(now + self._wait(dice)))
+
+    def deferred(self, due: LoopTime, lost: End) -> LoopTime | End:
+        """The next try at `due`, unless that is too late."""
+        return self._given_up(self._first or lost, lost) if due > self._since + self.patience else due
+
+    def _given_up(self, first: End, last: End) -> End:
+        """The end of a call that no session was found for: for the reason why one was needed."""
+        why = f"{first.detail}; no other session within {self.patience:g} s ({self.tries} losses"
+        more = "" if last == first else f", the last: {last.reason.value}: {last.detail}"
+        return attrs.evolve(first, detail=f"{why}{more})")
+
+    def _wait(self, dice: float) -> float:
+        if self.tries == 1:
+            return FIRST_WAIT * dice
+        return min(LONGEST_WAIT, BASE_WAIT * 2.0 ** (self.tries - 2)) * (0.5 + dice)

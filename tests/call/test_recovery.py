@@ -1,0 +1,72 @@
+"""When another session is tried, and when no more."""
+
+from opusagent.call.breaker import LONGEST_OPEN, OPEN_SECONDS, PROBE_SECONDS, TRIPS, Breaker
+from opusagent.call.reasons import End, EndReason
+from opusagent.call.recovery import FIRST_WAIT, LONGEST_WAIT, RECOVERY_SECONDS, SOLID_SECONDS, Recovery
+from opusagent.units import LoopTime
+
+T0 = LoopTime(100.0)
+LOST = End(EndReason.MODEL_LOST, "gone", 1011)
+BUSY = End(EndReason.MODEL_UNREACHABLE, "503", 1011)
+
+
+def waits(recovery: Recovery, dice: float) -> list[float]:
+    """How long it waits before each try, if every try fails at once; until it gives up."""
+    now, told = T0, list[float]()
+    while not isinstance(due := recovery.on_lost(BUSY if told else LOST, dice, now), End):
+        told.append(round(due - now, 3))
+        now = due
+    assert due.reason is EndReason.MODEL_LOST
+    assert "model could not be reached: 503" in due.detail
+    return told
+
+
+def test_the_first_try_comes_at_once_and_the_others_at_growing_distances() -> None:
+    assert waits(Recovery(), 0.5) == [FIRST_WAIT / 2, 0.25, 0.5, 1.0, 2.0, 3.0, 3.0, 2.2]
+    assert waits(Recovery(), 0.0)[:4] == [0.0, 0.125, 0.25, 0.5]
+    assert max(waits(Recovery(60.0), 0.999)) < LONGEST_WAIT * 1.5
+    assert round(sum(waits(Recovery(), 0.7)), 2) == RECOVERY_SECONDS
+
+
+def test_what_no_other_session_would_mend_is_given_up_at_once() -> None:
+    end = End(EndReason.MODEL_REFUSED, "invalid_api_key", 1011)
+    assert Recovery().on_lost(end, 0.0, T0) == end
+
+
+def test_a_session_that_is_lost_again_soon_was_no_replacement() -> None:
+    """One that lasted was, and the next loss has its own time."""
+    recovery, now = Recovery(), T0
+    for _ in range(2):
+        assert not isinstance(recovery.on_lost(LOST, 0.0, now), End)
+        recovery.on_seated(now)
+        now = LoopTime(now + SOLID_SECONDS - 0.1)
+    recovery.on_seated(now)
+    assert recovery.tries == 2
+    later = LoopTime(now + 1000)
+    assert recovery.on_lost(LOST, 0.0, later) == later
+    assert recovery.tries == 1
+
+
+def test_the_breaker_opens_after_failures_in_a_row_and_lets_one_call_try() -> None:
+    breaker = Breaker()
+    for _ in range(TRIPS - 1):
+        breaker.on_failure(T0)
+    assert breaker.admits_at(T0) == T0
+    breaker.on_failure(T0)
+    opens = LoopTime(T0 + OPEN_SECONDS)
+    assert (breaker.is_closed, breaker.admits_at(T0)) == (False, opens)
+    assert breaker.admits_at(opens) == opens
+    breaker.on_dial(opens)
+    assert breaker.admits_at(opens) > opens
+    assert breaker.admits_at(LoopTime(opens + PROBE_SECONDS)) == opens + PROBE_SECONDS
+    breaker.on_success()
+    assert (breaker.is_closed, breaker.admits_at(opens)) == (True, opens)
+
+
+def test_every_try_that_fails_keeps_the_breaker_open_for_longer_up_to_a_bound() -> None:
+    breaker, now, opened = Breaker(), T0, list[float]()
+    for _ in range(TRIPS + 6):
+        breaker.on_failure(now)
+        opened.append(breaker.admits_at(now) - now)
+        now = breaker.admits_at(now)
+    assert opened[TRIPS - 1 :] == [2.0, 4.0, 8.0, 16.0, LONGEST_OPEN, LONGEST_OPEN, LONGEST_OPEN]
