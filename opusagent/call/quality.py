@@ -17,7 +17,8 @@ from opusagent.audio.quality.alerts import Concern, QualityAlert
 from opusagent.audio.quality.echo import EchoMeter, EchoPath
 from opusagent.audio.quality.metrics import QualitySummary, QualityThresholds
 from opusagent.audio.quality.monitor import LEAST_GAP, AudioQualityMonitor
-from opusagent.call.tape import SLACK, TimeLine, Witness
+from opusagent.call.tape import Witness
+from opusagent.call.time_line import SLACK, TimeLine
 from opusagent.units import Hz, LoopTime, Ms, Pcm16, ms_of_samples
 
 MEASURE_SECONDS: Final = 1.0

@@ -25,7 +25,8 @@ import structlog
 import trio
 
 from opusagent.audio.wav import HEADER_BYTES, header
-from opusagent.call.tape import MOST_HELD, BlankTape, CallTape, Tape, TapeKind
+from opusagent.call.tape import BlankTape, CallTape, Tape, TapeKind
+from opusagent.call.time_line import MOST_HELD
 from opusagent.units import CallId, Hz, LoopTime
 
 INTERVAL: Final = 0.3

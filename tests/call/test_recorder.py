@@ -26,7 +26,7 @@ from opusagent.call.recorder import (
     WavFile,
 )
 from opusagent.call.report import CallReport
-from opusagent.call.tape import HOLD, MOST_HELD
+from opusagent.call.time_line import HOLD, MOST_HELD
 from opusagent.testing.play import CALL, STARTED, Stage, disk_inline, play
 from opusagent.units import HZ_8K, HZ_24K, Ms, Mulaw, Pcm16
 

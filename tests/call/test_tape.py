@@ -4,7 +4,8 @@ import pytest
 
 from opusagent.audio.pcm import samples_of
 from opusagent.audio.resample import RATES
-from opusagent.call.tape import HOLD, LATE, MOST_HELD, MOST_PAUSES, CallTape, Pause, TapeKind
+from opusagent.call.tape import MOST_PAUSES, CallTape, Pause, TapeKind
+from opusagent.call.time_line import HOLD, LATE, MOST_HELD
 from opusagent.units import HZ_8K, HZ_24K, Hz, LoopTime, Ms, Pcm16
 
 OPENED = LoopTime(50.0)
