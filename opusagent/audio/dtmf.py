@@ -78,4 +78,5 @@ def is_key(window: NDArray[np.float64], waves: NDArray[np.complex128]) -> bool:
 
 def _waves(rate: int, count: int) -> NDArray[np.complex128]:
     frequencies = np.array(LOW + HIGH, dtype=np.float64)[:, None]
-    return np.exp(-2j * np.pi * frequencies * np.arange(count) / rate)
+    waves: NDArray[np.complex128] = np.exp(-2j * np.pi * frequencies * np.arange(count) / rate)
+    return waves

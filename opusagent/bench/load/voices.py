@@ -109,4 +109,5 @@ def _hiss(frames: int) -> sounds.Sound:
 
 
 def _mark() -> sounds.Sound:
-    return 0.85 * np.cos(2 * np.pi * 1000 / HZ_8K * np.arange(_FRAME))
+    mark: sounds.Sound = 0.85 * np.cos(2 * np.pi * 1000 / HZ_8K * np.arange(_FRAME))
+    return mark
