@@ -44,7 +44,8 @@ async def test_a_call_goes_on_within_four_seconds_after_its_models_socket_was_ki
     observer = Observer(on_moment=moments.append)
     with trio.fail_after(60):
         async with trio.open_nursery() as house:
-            url, life = await house.start(live, voice, 0)
+            backend: tuple[str, trio.CancelScope] = await house.start(live, voice, 0)
+            url, life = backend
             config = Config(
                 server=Server(listen=Listen("127.0.0.1", 0)),
                 realtime=Realtime(url=url),

@@ -116,6 +116,7 @@ def test_an_initiate_is_a_call_in_the_format_that_we_like_best() -> None:
         caller="+15550123",
         returns_marks=False,
         lead=LEAD,
+        is_listening=False,
     )
 
 
