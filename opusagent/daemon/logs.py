@@ -72,8 +72,8 @@ def configure_logs(style: LogStyle, level: int = logging.INFO, *, journal: bool 
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # Libraries that log through the standard library say nothing here that our own events do not.
-    logging.getLogger("trio-websocket").setLevel(logging.CRITICAL)
+    # It logs through the standard library, in lines that are no JSON, what our own events say as well.
+    logging.getLogger("coredis").setLevel(logging.CRITICAL)
 
 
 def _text(rendered: str | bytes) -> str:
