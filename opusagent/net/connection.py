@@ -136,9 +136,11 @@ class Connection:
             self._silent_since = None  # nobody listens: what is not heard is no evidence against the peer
 
     async def _answer_pings(self) -> None:
-        if self._pings:
+        while self._pings and self._is_written:
+            await self._turn.park()
+        if self._pings and self._end is None:  # else they go with the goodbye
             await self._write(self._pongs())
-            self._changed.unpark_all()
+        self._changed.unpark_all()
 
     def _pongs(self) -> bytes:
         """The answers that are owed, each once."""

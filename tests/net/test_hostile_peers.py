@@ -214,6 +214,18 @@ async def test_frames_glued_behind_the_request_and_cut_anywhere_are_kept(cut: in
         assert sorted(answer) == sorted(expected + frame(PONG, b"p", masked=False) + close_frame(1000, masked=False))
 
 
+async def test_a_ping_that_comes_while_we_write_is_answered_before_the_goodbye(autojump_clock: MockClock) -> None:
+    """The echo of a long message waits for the peer to read; its ping and its close are there already."""
+    async with a_house() as house:
+        client = await house.upgraded()
+        long = b"x" * 60_000
+        await client.send_all(frame(TEXT, long) + frame(PING, b"p") + close_frame(1000))
+        await trio.sleep(2)
+        answer, _ = await seconds_until_closed(client)
+        pong, goodbye = frame(PONG, b"p", masked=False), close_frame(1000, masked=False)
+        assert answer == frame(TEXT, long, masked=False) + pong + goodbye
+
+
 async def test_a_ping_behind_our_close_frame_is_not_answered(autojump_clock: MockClock) -> None:
     """No frame may follow a close frame; the peer's own close frame still ends it at once."""
     async with a_house(Doomed(leave)) as house:
