@@ -25,6 +25,10 @@ STEP: Final = Ms(5)
 LATE: Final = Ms(20)
 """What of a tone has passed at most before it is known."""
 
+TOLERANCE: Final = 0.012
+"""How far off a telephone's frequencies are looked for, either way. They may be off by 1.5 to 1.8 % (Q.23, Q.24); what
+lies between is found by the width of a window."""
+
 SHARE: Final = 0.72
 """Of a window's energy, at least, in the two frequencies of a key. Speech that is so pure is not speech for long."""
 
@@ -65,18 +69,20 @@ class KeyTones:
 
 
 def is_key(window: NDArray[np.float64], waves: NDArray[np.complex128]) -> bool:
-    """Whether a window is a key's tone. `waves` are its length of each of the eight frequencies."""
+    """Whether a window is a key's tone. `waves` are its length of each of the frequencies, low ones first."""
     energy = float(window @ window)
     if energy < FAINTEST**2 * len(window):
         return False
     power: NDArray[np.float64] = np.abs(waves @ window) ** 2 * (2 / len(window))
-    low, high = float(np.max(power[:4])), float(np.max(power[4:]))
+    half = len(power) // 2
+    low, high = float(np.max(power[:half])), float(np.max(power[half:]))
     if low + high < SHARE * energy:
         return False
     return abs(10 * math.log10(max(low, 1.0) / max(high, 1.0))) <= TWIST_DB
 
 
 def _waves(rate: int, count: int) -> NDArray[np.complex128]:
-    frequencies = np.array(LOW + HIGH, dtype=np.float64)[:, None]
+    drift = np.array((1 - TOLERANCE, 1.0, 1 + TOLERANCE))
+    frequencies = (np.array(LOW + HIGH, dtype=np.float64)[:, None] * drift).reshape(-1, 1)
     waves: NDArray[np.complex128] = np.exp(-2j * np.pi * frequencies * np.arange(count) / rate)
     return waves

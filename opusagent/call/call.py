@@ -199,9 +199,15 @@ async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
 
 async def _end_at_platform(call: Call, limits: Limits, asked: trio.Event) -> None:
     """Have the platform end the call, and say when that has been tried."""
-    with trio.move_on_after(limits.goodbye_seconds * 0.9) as patience:
-        await call.work.hands.hang_up()
-    asked.set()
+    try:
+        with trio.move_on_after(limits.goodbye_seconds * 0.9) as patience:
+            await call.work.hands.hang_up()
+    except Exception:
+        # What stands behind the hands is foreign: its faults take no goodbye with them.
+        log.exception("fault while hanging up", call=call.call_id)
+        return
+    finally:
+        asked.set()
     if patience.cancelled_caught:
         log.warning("the platform did not confirm that it hung up: the call may go on there", call=call.call_id)
 

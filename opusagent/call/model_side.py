@@ -69,12 +69,12 @@ class ModelSide:
         self._line.end(why.reason, why.detail, why.close_code)
 
     def seat(self, began: LoopTime) -> None:
-        """The session is configured. Any but the first is told what came before it, and hears what was not answered."""
+        """The session is configured. It is told what came before it; any but the first hears what was not answered."""
+        items = self._transcript.change_session(lambda media: self.when_said(media, began))
         if self._has_begun:
-            items = self._transcript.change_session(lambda media: self.when_said(media, began))
             self._uplink.begin_session(again=True)
-            if items:
-                self._send([render(ConversationItemCreate(item=item)) for item in items])
+        if items:
+            self._send([render(ConversationItemCreate(item=item)) for item in items])
         self._has_begun = True
         self.seated.set()
 

@@ -34,6 +34,12 @@ class Presence:
         self.is_here = self.is_listening = False
         self._was_here = self._is_accepted = self._owes_turn = False
         self._lost_at = LoopTime(0.0)
+        gate.leave()  # nobody is there yet: what is wanted until then waits
+
+    @property
+    def owes(self) -> bool:
+        """Whether a session that was lost left something to be said, and no other has come to say it."""
+        return not self.is_here and self._was_here and self._wish is not None
 
     @property
     def can_be_heard(self) -> bool:

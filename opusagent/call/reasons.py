@@ -37,7 +37,6 @@ class EndReason(enum.Enum):
     MODEL_EXPIRED = "model's session reached its longest time"
     MODEL_SILENT = "model did not answer"
     DEAD_AIR = "caller heard nothing for too long"
-    CALLER_SILENT = "caller's platform sent no audio"
     AGENT_DONE = "agent said goodbye"
     TOO_LONG = "longest call duration reached"
     OPERATOR = "ended by an operator"

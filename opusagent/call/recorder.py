@@ -89,6 +89,8 @@ class WavFile:
     data_bytes: int = 0
     descriptor: int = -1
     is_abandoned: bool = False
+    _drafted: int = attrs.field(default=0, init=False, eq=False)
+    _reached: int = attrs.field(default=0, init=False, eq=False)
     _work: threading.Lock = attrs.field(factory=threading.Lock, init=False, eq=False)
 
     @property
@@ -112,7 +114,7 @@ class WavFile:
         self.descriptor = _open_new(part)
         with suppress(OSError):  # a file system without locks: whoever clears away goes by age alone
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._head(0)
+        self._head()
         if os.path.lexists(self.path):
             part.unlink()
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.path))
@@ -126,23 +128,28 @@ class WavFile:
         with self._work:
             if self.is_abandoned:
                 return
-            self.data_bytes += self._write(block, self.data_bytes)
-            drafted = 0
+            there = self.data_bytes + self._drafted
             try:
-                drafted = self._write(draft, self.data_bytes)
+                self._write(block, self.data_bytes)
+                self.data_bytes = self._reached
+                self._write(draft, self.data_bytes)
+                self._drafted = self._reached - self.data_bytes
+            except OSError:
+                # Nothing comes any more. The draft of before, as far as it is not written over, is what is left of it.
+                self.data_bytes, self._drafted = max(there, self._reached), 0
+                raise
             finally:
-                self._head(drafted)
+                self._head()
 
-    def _write(self, block: bytes, place: int) -> int:
-        view = memoryview(block)
+    def _write(self, block: bytes, place: int) -> None:
+        self._reached, view = place, memoryview(block)
         while view:
-            count = os.pwrite(self.descriptor, view, HEADER_BYTES + place)
-            place += count
+            count = os.pwrite(self.descriptor, view, HEADER_BYTES + self._reached)
+            self._reached += count
             view = view[count:]
-        return len(block)
 
-    def _head(self, drafted: int) -> None:
-        os.pwrite(self.descriptor, header(self.channels, self.rate, self.data_bytes + drafted), 0)
+    def _head(self) -> None:
+        os.pwrite(self.descriptor, header(self.channels, self.rate, self.data_bytes + self._drafted), 0)
 
     def close(self) -> None:
         """Have it on the disk without a draft, and let go of it."""
@@ -151,7 +158,8 @@ class WavFile:
                 return
             fd = self.descriptor
             try:
-                self._head(0)
+                self._drafted = 0
+                self._head()
                 os.ftruncate(fd, HEADER_BYTES + self.data_bytes)
                 os.fsync(fd)
             finally:

@@ -369,7 +369,7 @@ class Session:
     def _has_said_all(self) -> bool:
         if self._farewell.is_final:
             return not self._silence.waits_for_transfer
-        owes = self._gate.is_held or self._errands.is_busy or self._keypad.wants_answer
+        owes = self._presence.owes or self._gate.is_held or self._errands.is_busy or self._keypad.wants_answer
         return self._gate.is_free and not owes
 
     def _end_if_parted(self, now: LoopTime) -> Sequence[Command]:

@@ -177,11 +177,11 @@ class Voice:
         return (ClearCaller(now), *cancel, *self._truncations(cuts), Note(Interrupted(now, cuts)))
 
     def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
-        """The platform is back after `gap` seconds. What waited is still worth hearing, or too old and discarded."""
+        """The platform is back after `gap` seconds. What waited is worth hearing, or too old: it is asked for anew."""
         if gap <= HELD_SECONDS or self.playout.is_quiet(now):
             return ()
         cuts = self._cut(now)
-        return (*self._truncations(cuts), Note(Lapsed(now, gap, cuts)))
+        return (*self._truncations(cuts), Note(Lapsed(now, gap, cuts)), *self.ask_with(CUT_OFF, now))
 
     def _cut(self, now: LoopTime) -> tuple[Cut, ...]:
         self._mute()

@@ -69,6 +69,7 @@ from opusagent.errors import RemoteProtocolError
 from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan
 from opusagent.realtime.events import ServerEvent, SessionUpdate, UnknownEvent
 from opusagent.units import CallId, LoopTime, Ms
+from opusagent.wire import printable
 
 log: FilteringBoundLogger = structlog.get_logger()
 
@@ -295,16 +296,9 @@ class Call:
                     assert_never(command)
 
     def _run(self, errand: RunTool | Transfer) -> None:
-        if self.work.start(errand):
-            return
-        log.warning("too many errands at once", call=self.call_id, errand=str(errand)[:200])
-        match errand:
-            case RunTool():
-                self._on_tool_result(errand.call.call_id, '{"error": "too many tools are running already"}')
-            case Transfer():
-                self._on_transfer(errand.target, "too many tools are running already")
-            case _:
-                assert_never(errand)
+        if not self.work.start(errand) and isinstance(errand, RunTool):
+            log.warning("too many tools at once", call=self.call_id, tool=printable(errand.call.name))
+            self._on_tool_result(errand.call.call_id, '{"error": "too many tools are running already"}')
 
     def _note(self, moment: Moment) -> None:
         self.account.note(moment)

@@ -13,7 +13,10 @@ from opusagent.call.commands import RunTool, Transfer
 from opusagent.call.hands import Hands
 
 AT_ONCE: Final = 16
-"""Errands of one call that may be under way. More is a model that has lost its way."""
+"""Tools of one call that may be under way. More is a model that has lost its way."""
+
+_MOST_ORDERS: Final = 2 * AT_ONCE
+"""Errands that wait to be begun. They are begun at once; the rest is room for transfers, of which there are few."""
 
 
 class Work:
@@ -25,14 +28,18 @@ class Work:
         self.hands: Final = hands
         self._on_tool: Final = on_tool
         self._on_transfer: Final = on_transfer
-        self._orders, self._taken = trio.open_memory_channel[RunTool | Transfer](AT_ONCE)
+        self._orders, self._taken = trio.open_memory_channel[RunTool | Transfer](_MOST_ORDERS)
         self._under_way = 0
 
     def start(self, errand: RunTool | Transfer) -> bool:
-        """Have it done, beside everything else. False if there are `AT_ONCE` already, and nothing was done."""
-        if self._under_way >= AT_ONCE:
-            return False
-        self._under_way += 1
+        """Have it done, beside everything else. False for a tool if there are `AT_ONCE` already: nothing was done.
+
+        A transfer is never one too many: it is how a caller leaves a model that has lost its way.
+        """
+        if isinstance(errand, RunTool):
+            if self._under_way >= AT_ONCE:
+                return False
+            self._under_way += 1
         self._orders.send_nowait(errand)
         return True
 
@@ -50,7 +57,6 @@ class Work:
                 self._on_tool(errand.call.call_id, output)
             case Transfer():
                 why_not = await self.hands.transfer(errand.target)
-                self._under_way -= 1
                 self._on_transfer(errand.target, why_not)
             case _:
                 assert_never(errand)

@@ -16,7 +16,7 @@ BEFORE, TONE, AFTER = 60, 100, 80
 """Milliseconds of a test: noise, a key in it, noise."""
 
 
-def line(media: MediaFormat, low: int, high: int, db: float, twist_db: float, shift: int) -> bytes:
+def line(media: MediaFormat, low: float, high: float, db: float, twist_db: float, shift: int) -> bytes:
     """A key of `db` below full scale on a line with noise at 55 dB below; `shift` moves it by samples."""
     rate = media.rate
     sound = np.random.default_rng(shift).normal(0, 58, rate * (BEFORE + TONE + AFTER) // 1000)
@@ -46,6 +46,15 @@ def test_of_a_key_less_is_left_than_a_receiver_takes_for_one(media: MediaFormat,
         assert len(heard) == len(sent)
         assert loud_ms(media, sent, db) > TONE * 0.9
         assert loud_ms(media, heard, db) < LATE
+
+
+@pytest.mark.parametrize("drift", [0.985, 0.993, 1.007, 1.015])
+@pytest.mark.parametrize(("low", "high"), list(itertools.product(LOW, HIGH)))
+def test_a_telephone_may_be_off_by_as_much_as_the_standard_lets_it(low: int, high: int, drift: float) -> None:
+    """ITU-T Q.24: 1.5 % either way is a key still, and is silenced as one."""
+    sent, tones = line(MULAW_8K, low * drift, high * drift, -10.0, 0.0, 40), KeyTones(MULAW_8K)
+    heard = b"".join(tones.push(sent[place : place + 160]) for place in range(0, len(sent), 160))
+    assert loud_ms(MULAW_8K, heard, -10.0) < LATE
 
 
 @pytest.mark.parametrize("name", UTTERANCES)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import stat
 import threading
 import wave
@@ -370,3 +371,22 @@ async def test_a_report_that_cannot_be_kept_hurts_nobody(tmp_path: Path, autojum
         await Recorder(tmp_path, disk_inline).keep_report(CALL, STARTED, content)
     path = tmp_path / FOLDER / "report.json"
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"first", 0o600)
+
+
+def test_what_a_failing_disk_has_taken_stays_in_the_file(tmp_path: Path) -> None:
+    """Of a block that fits in half, the half; and behind it the draft that was there, which nothing will write over."""
+    second = bytes(range(1, 251)) * 64  # 16 000 bytes: one second of 8 kHz
+    for draft, block, there in ((8, 9, 9), (0, 9, 5), (2, 9, 5)):
+        file = WavFile(tmp_path / f"{draft}-{block}" / "call.wav", HZ_8K, channels=1)
+        file.create()
+        file.append(second, second * draft)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (44 + 5 * len(second), hard))
+        try:
+            with pytest.raises(OSError, match="large"):
+                file.append(second * block)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        file.close()
+        with wave.open(str(file.path)) as opened:
+            assert opened.getnframes() == 8000 * there

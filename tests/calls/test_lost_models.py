@@ -297,3 +297,39 @@ def test_a_silent_answer_is_broken_by_sounds_and_then_given_up() -> None:
     report = play(script, limits=MINUTE, profile=SOUNDING)
     assert (report.end, report.end_detail) == (EndReason.DEAD_AIR, "the model owes an answer")
     assert report.silences == {"the model owes an answer": 4}
+
+
+def test_what_a_caller_does_before_the_first_session_is_there_is_not_lost() -> None:
+    """A key that is pressed while the model is dialled is told it, and the greeting is asked for all the same."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.dialled()
+        await stage.caller.press("5")
+        await trio.sleep(1)
+        await model.opening()
+        wish = await model.expect(ResponseCreate, within=1)
+        assert wish.response is not None
+        assert "Hello." in (wish.response.instructions or "")
+        assert seeds_of(model) == [("user", "[The caller pressed these telephone keys: 5]")]
+        await stage.caller.hang_up()
+
+    play(script, profile=profile(Policy(greeting="Hello.")))
+
+
+def test_a_goodbye_that_is_owed_when_the_model_is_lost_is_said_by_the_next() -> None:
+    """The wish to end the call was told, its words were not: the call does not end as if they had been heard."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await call_tools(model, "response-1", function_call("call-1", "end_call"))
+        await model.expect(ResponseCreate)
+        await vanish(stage)
+        another = await stage.another()
+        await another.opening()
+        await another.expect(ResponseCreate)
+        await another.say("item-1", SECOND, response_id="response-2")
+        await stage.caller.until_ended()
+        assert stage.caller.heard_bytes == 8000
+
+    report = play(script, limits=MINUTE, profile=profile(Policy()))
+    assert (report.end, report.end_detail) == (EndReason.AGENT_DONE, "")

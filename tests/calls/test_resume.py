@@ -12,6 +12,7 @@ from opusagent.call.moments import LineBack, LineLost
 from opusagent.call.policy import Policy
 from opusagent.call.reasons import EndReason
 from opusagent.call.report import CallReport
+from opusagent.call.voice import CUT_OFF
 from opusagent.errors import PeerGone
 from opusagent.platforms.audiocodes import (
     PlayStreamStart,
@@ -161,6 +162,9 @@ def test_speech_that_waited_longer_than_five_seconds_is_not_said_any_more() -> N
         await model.finish("item-1", response_id="response-1")
         await trio.sleep(2)
         assert len(stage.caller.told(PlayStreamStart)) == 1
+        wish = await model.expect(ResponseCreate)
+        assert wish.response is not None
+        assert CUT_OFF in (wish.response.instructions or "")
         await model.say("item-2", TEN_SECONDS[:48_000], response_id="response-2")
         await stage.caller.hear(Ms(1000))
         await stage.caller.hang_up()

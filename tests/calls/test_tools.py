@@ -2,8 +2,9 @@
 
 import attrs
 import trio
+from structlog.testing import capture_logs
 
-from opusagent.call.policy import Policy
+from opusagent.call.policy import Policy, TransferTo
 from opusagent.call.reasons import EndReason
 from opusagent.call.tool_calls import ToolCall
 from opusagent.realtime.events import ConversationItemCreate, Response, ResponseCreate, ResponseCreated, ResponseDone
@@ -125,6 +126,27 @@ def test_a_model_that_lost_its_way_has_sixteen_tools_at_work_and_is_refused_more
 
     play(script, profile=profile(Policy(), ScriptedHands({"hang": hang})))
     assert begun == [*(f"call-{n}" for n in range(16)), "call-20"]
+
+
+def test_a_caller_leaves_a_model_that_lost_its_way_by_a_key() -> None:
+    """Sixteen tools that hang hold up no transfer; the log names a tool that is refused, and not what it was given."""
+    hands = ScriptedHands({"hang": taking(1e9, "never")})
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        calls = [function_call(f"call-{n}", "hang", '{"card": "4111"}') for n in range(17)]
+        await call_tools(model, "response-1", *calls)
+        await trio.sleep(1)
+        await stage.caller.press("0")
+        await trio.sleep(1)
+        await stage.caller.hang_up()
+
+    with capture_logs() as logs:
+        play(script, profile=profile(Policy(keys={"0": TransferTo("desk")}), hands))
+    assert hands.transfers == ["desk"]
+    (refused,) = (each for each in logs if each["event"] == "too many tools at once")
+    assert refused["tool"] == "hang"
+    assert "4111" not in repr(logs)
 
 
 def test_a_result_that_comes_after_the_call_ended_goes_nowhere() -> None:
