@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 import trio
 
-from opusagent.net.limits import MODEL
+from opusagent.net.limits import PLATFORM
 from opusagent.net.message_socket import MessageSocket
 from opusagent.net.sockets import connect
 from opusagent.testing.audiocodes_caller import ScriptedAudioCodesCaller
@@ -49,7 +49,7 @@ class Connection:
 async def stay_connected(url: str, task_status: trio.TaskStatus[Connection]) -> None:
     """Connect, and stay connected until the wire is cut."""
     async with trio.open_nursery() as plumbing:
-        socket = await connect(plumbing, url, [], MODEL)
+        socket = await connect(plumbing, url, [], PLATFORM)
         task_status.started(Connection(socket, plumbing.cancel_scope.cancel))
 
 

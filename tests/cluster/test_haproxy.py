@@ -9,7 +9,7 @@ from typing import Final
 import trio
 
 from opusagent.daemon.desk import resume
-from opusagent.net.limits import MODEL
+from opusagent.net.limits import PLATFORM
 from opusagent.net.sockets import connect
 from opusagent.platforms.audiocodes import SessionAccepted, SessionInitiate, parse_bridge_message, render
 from opusagent.testing.twilio_caller import ScriptedTwilioCaller
@@ -93,7 +93,7 @@ async def comes_back(port: int, conversation: str) -> None:
     for first in (render(initiate), resume(conversation)):
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as plumbing:
-                socket = await connect(plumbing, url, headers, MODEL)
+                socket = await connect(plumbing, url, headers, PLATFORM)
                 await socket.send(first)
                 assert isinstance(parse_bridge_message(await socket.receive()), SessionAccepted)
                 plumbing.cancel_scope.cancel()

@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from opusagent.demo.speech import load
-from opusagent.net.limits import MODEL
+from opusagent.net.limits import PLATFORM
 from opusagent.net.sockets import connect
 from opusagent.testing.twilio_caller import ScriptedTwilioCaller
 from opusagent.units import Ms
@@ -154,7 +154,7 @@ async def call(port: int) -> AsyncGenerator[ScriptedTwilioCaller]:
     """A caller who is on the line to the daemon at `port`."""
     async with trio.open_nursery() as plumbing:
         with trio.fail_after(PATIENCE):
-            socket = await connect(plumbing, f"ws://127.0.0.1:{port}/twilio/media", [], MODEL)
+            socket = await connect(plumbing, f"ws://127.0.0.1:{port}/twilio/media", [], PLATFORM)
         caller = ScriptedTwilioCaller(socket)
         async with caller.on_the_line():
             yield caller
