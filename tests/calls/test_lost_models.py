@@ -324,7 +324,8 @@ def test_a_goodbye_that_is_owed_when_the_model_is_lost_is_said_by_the_next() -> 
         await call_tools(model, "response-1", function_call("call-1", "end_call"))
         await model.expect(ResponseCreate)
         await vanish(stage)
-        another = await stage.another()
+        with trio.fail_after(10):
+            another = await stage.another()
         await another.opening()
         await another.expect(ResponseCreate)
         await another.say("item-1", SECOND, response_id="response-2")
