@@ -4,7 +4,6 @@ One thing at a time changes what the daemon is: reloads and upgrades wait for ea
 end has. Orders only note what is wanted; `run` is the one task that acts on it.
 """
 
-import contextlib
 import math
 import os
 import signal
@@ -216,8 +215,12 @@ class Steward:
             except UpgradeFailed as failed:
                 return self._refuse("upgrade", str(failed).splitlines())
             self._hand_over(successor)
-            with trio.CancelScope(shield=True), contextlib.suppress(UpgradeFailed):
-                await successor.lead()  # one that has ended by now has its end told by the service manager
+            try:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + TICK_SECONDS):
+                    await successor.lead()
+            except UpgradeFailed:
+                # It is the main process already: its end is the service manager's to mend.
+                log.exception("the successor ended as it took over", successor=successor.pid)
             return Verdict(generation=self._generation.number)
 
     async def _follow_file(self) -> Verdict:
