@@ -32,6 +32,7 @@ import attrs
 from opusagent.audio.convert import Converter
 from opusagent.audio.framing import WholeSamples
 from opusagent.audio.media import MediaFormat
+from opusagent.call.underruns import Underruns
 from opusagent.platforms.dialect import LEAD
 from opusagent.units import ItemId, LoopTime, Ms
 
@@ -118,12 +119,14 @@ class Playout:
         self._sent = 0
         self._marked = 0
         self._ended = 0
+        self._broken = 0
         self._finished = True
         self._anchor = self._pace = (0, LoopTime(0.0))
         self._confirmed = 0
         self._lost = (0, 0)
         self._discarded = 0
         self._overflowed = 0
+        self.underruns = Underruns()
         self.peak = 0
         self._marks_lost = 0
 
@@ -162,6 +165,7 @@ class Playout:
         del self._flight[: len(self._flight) - (self._sent - self.heard(now))]
         room = self._lead - self._ahead(now)
         count = min(len(self._held), max(room, self._frame)) // self._frame
+        self._count_if_dry(count, now)
         plays_at = self._plays_at(now)
         block = bytes(self._held[: count * self._frame])
         del self._held[: len(block)]
@@ -235,6 +239,7 @@ class Playout:
         self._flight.clear()
         self._sent = self._marked = self._confirmed = heard
         self._ended = min(self._ended, heard)
+        self._broken = heard
         self._marks.clear()
         self._generation += 1
         self._anchor = (heard, now)
@@ -270,7 +275,7 @@ class Playout:
         self._discarded += self._sent - heard
         self._lost = (self._lost[0] if heard == self._lost[1] else heard, self._sent)
         self._flight.clear()
-        self._marked = self._confirmed = self._sent
+        self._marked = self._confirmed = self._broken = self._sent
         self._marks.clear()
         self._generation += 1
         self._anchor = (self._sent, now)
@@ -346,6 +351,20 @@ class Playout:
                 self._anchor = self._pace
             return now
         return LoopTime(now + ahead / self._bytes_per_second)
+
+    def _count_if_dry(self, count: int, now: LoopTime) -> None:
+        """An underrun, if `count` frames go to a platform that has played the response so far and waits for more.
+
+        It is none behind a response's end, a hold or a lost line, nor before the frame that the end of a response
+        completes, which waits for the news that it is the end.
+        """
+        is_last = count == 1 and self._finished and len(self._held) == self._frame
+        if not count or is_last or self._sent in {self._ended, self._broken} or self._ahead(now) > 0:
+            return
+        dry = min(
+            since + (self._sent - position) / self._bytes_per_second for position, since in (self._anchor, self._pace)
+        )
+        self.underruns = self.underruns.longer(now - dry)
 
     def _end_is_missing(self) -> bool:
         """Whether a finished response has been sent to its end and the platform has not been told so."""

@@ -35,6 +35,7 @@ from opusagent.call.quality import LineQuality, alert_in_words, echo_in_words, q
 from opusagent.call.reasons import EndReason
 from opusagent.call.tape import Pause
 from opusagent.call.turns import Turn
+from opusagent.call.underruns import Underruns
 from opusagent.call.usage import Tokens
 from opusagent.call.words import WordCounts
 from opusagent.plain import plain
@@ -88,7 +89,8 @@ class CallReport:
     the model's session. `silences`: how often the caller heard nothing for too long, by cause. `model_errors` and
     `unknown_messages` are counts, by code and by kind. `recording` is its file, `recording_fault` why it is not whole.
     `hearing` is what the daemon's own ears heard, None without them; `words` is the transcript in numbers. `tokens` are
-    the service's own count, by kind, and `dollars` what they cost by the prices of the configuration.
+    the service's own count, by kind, and `dollars` what they cost by the prices of the configuration. `underruns`: the
+    caller's playout ran dry while a response was still being delivered.
     """
 
     call_id: CallId
@@ -123,6 +125,7 @@ class CallReport:
     peaks: Peaks = Peaks()
     model_gaps: tuple[float, ...] = ()
     silences: dict[str, int] = attrs.field(factory=dict[str, int])
+    underruns: Underruns = Underruns()
 
 
 def tell(moment: Moment, since: LoopTime) -> Happening:
@@ -226,6 +229,7 @@ def page(report: CallReport) -> str:
         f"  transcript: {_words_counted(report.words)}",
         f"  used: {report.tool_calls} tools, {report.tokens.total} tokens, ${report.dollars:.4f}",
         f"  waited at most: {report.peaks.uplink} ms for the model, {report.peaks.playout} ms for the caller",
+        f"  ran dry for the caller: {report.underruns.times} times, {report.underruns.ms} ms",
         f"  model's sessions lost: {len(report.model_gaps)}; silences: {_counts(report.silences)}",
         f"  errors: {_counts(report.model_errors)}",
         f"  messages not understood: {_counts(report.unknown_messages)}; not readable: {report.unreadable_messages}",

@@ -375,6 +375,7 @@ class Call:
             tokens=counts.tokens,
             dollars=round(counts.tokens.cost(self._prices), 6),
             peaks=Peaks(self.playout.leg.ms_of(self.uplink.peak_bytes), self.playout.leg.ms_of(self.playout.peak)),
+            underruns=self.playout.underruns,
         )
 
     def transcript(self) -> Sequence[Line]:

@@ -83,6 +83,8 @@ class Meter:
         self._tokens: Final = self._counter("tokens", "Tokens used, by the service's count.", "kind")
         self._dollars: Final = self._counter("cost_dollars", "What they cost, by the configured prices.")
         self._peak: Final = self._histogram("buffer_peak_seconds", "The most that waited, per call.", _PEAKS, "buffer")
+        self._underruns: Final = self._counter("underruns", "Times that a caller's playout ran dry within a response.")
+        self._dry: Final = self._counter("underrun_seconds", "For how long callers' playouts were dry.")
         self._faults: Final = self._counter("recording_faults", "Recordings that are not whole.")
         self._lay_out()
 
@@ -138,6 +140,8 @@ class Meter:
             self._audio.labels(name).inc(max(0, ms) / 1000)
         self._peak.labels("uplink").observe(report.peaks.uplink / 1000)
         self._peak.labels("playout").observe(report.peaks.playout / 1000)
+        self._underruns.inc(report.underruns.times)
+        self._dry.inc(report.underruns.ms / 1000)
 
     def _count_oddities(self, report: CallReport) -> None:
         for code, times in report.model_errors.items():

@@ -10,6 +10,7 @@ import pytest
 from opusagent.audio.convert import Converter
 from opusagent.audio.media import MULAW_8K, PCM16_24K, Encoding, MediaFormat
 from opusagent.call.playout import CAPACITY, MARK_PATIENCE, Batch, Cut, Ledger, Playout
+from opusagent.call.underruns import Underruns
 from opusagent.units import HZ_8K, HZ_16K, Hz, ItemId, LoopTime, Ms
 from property_tests.strategies_line import Line
 
@@ -270,6 +271,68 @@ def test_a_mark_that_was_never_set_means_nothing(name: str) -> None:
     before = playout.ledger(at(100))
     playout.on_mark(name, at(100))
     assert playout.ledger(at(100)) == before
+
+
+# -- underruns ---------------------------------------------------------------------------------------------------
+
+
+def test_a_response_that_comes_too_slowly_runs_dry_for_as_long_as_the_caller_waits() -> None:
+    """100 ms at the start, 200 more at 250, the rest at 400, while 50 ms are still ahead: dry once, for 150 ms."""
+    playout = mulaw()
+    playout.push(ITEM, 0, sound(100))
+    sent(playout, at(250))
+    playout.push(ITEM, 0, sound(200))
+    sent(playout, at(400), at(250))
+    playout.push(ITEM, 0, sound(60))
+    playout.finish()
+    sent(playout, at(1000), at(400))
+    assert playout.underruns == Underruns(1, Ms(150))
+
+
+def test_silence_between_two_responses_is_no_underrun() -> None:
+    """Nor is it one that nobody knew the first had ended until long after its sound."""
+    playout = mulaw()
+    playout.push(ITEM, 0, sound(100))
+    sent(playout, at(500))
+    playout.finish()
+    sent(playout, at(600), at(500))
+    playout.push(OTHER, 0, sound(100))
+    sent(playout, at(900), at(800))
+    assert playout.underruns == Underruns()
+
+
+def test_the_last_frame_waits_for_the_news_that_it_is_the_last() -> None:
+    """30 ms: half a frame is completed with silence once the response is known to be over."""
+    playout = mulaw()
+    playout.push(ITEM, 0, sound(30))
+    sent(playout, at(400))
+    playout.finish()
+    sent(playout, at(500), at(400))
+    assert playout.underruns == Underruns()
+
+
+def test_what_stops_on_purpose_or_with_its_line_does_not_run_dry() -> None:
+    """A hold, a cut, and a line that breaks, each in the middle of a response, which goes on 900 ms later."""
+    for stop in (Playout.hold, Playout.cut, Playout.lose):
+        playout = mulaw()
+        playout.push(ITEM, 0, sound(200))
+        sent(playout, at(100))
+        stop(playout, at(100))
+        playout.push(ITEM, 0, sound(200))
+        playout.release()
+        sent(playout, at(1100), at(1000))
+        assert playout.underruns == Underruns()
+
+
+def test_a_platform_that_plays_faster_than_real_time_is_dry_from_its_last_mark_on() -> None:
+    playout = mulaw()
+    playout.push(ITEM, 0, sound(200))
+    ((_, batch),) = sent(playout, START)
+    assert batch.mark is not None
+    playout.on_mark(batch.mark, at(190))
+    playout.push(ITEM, 0, sound(200))
+    sent(playout, at(290), at(290))
+    assert playout.underruns == Underruns(1, Ms(100))
 
 
 # -- cuts --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from opusagent.call.quality import LineQuality
 from opusagent.call.reasons import EndReason
 from opusagent.call.report import CallReport, Peaks
 from opusagent.call.turns import Turn
+from opusagent.call.underruns import Underruns
 from opusagent.call.usage import Tokens
 from opusagent.daemon.meter import CODES, Meter
 from opusagent.units import Ms
@@ -65,6 +66,7 @@ def eventful() -> CallReport:
         tokens=Tokens(1, 2, 3, 4, 5, 6),
         dollars=0.25,
         peaks=Peaks(Ms(120), Ms(4000)),
+        underruns=Underruns(2, Ms(340)),
         recording_fault="no space left",
         quality=LineQuality(LINE, EchoPath(Ms(140), 18.0), {"snr": 1}),
     )
@@ -110,6 +112,8 @@ def test_an_eventful_call() -> None:
         "opusagent_cost_dollars_total{}": 0.25,
         "opusagent_buffer_peak_seconds_sum{buffer=uplink}": 0.12,
         "opusagent_buffer_peak_seconds_sum{buffer=playout}": 4,
+        "opusagent_underruns_total{}": 2,
+        "opusagent_underrun_seconds_total{}": 0.34,
         "opusagent_recording_faults_total{}": 1,
     }
     counted = samples(meter.registry)
