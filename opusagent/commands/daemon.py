@@ -1,0 +1,53 @@
+"""The daemon itself, and its configuration."""
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated
+
+import attrs
+import trio
+from cyclopts import App, Parameter
+
+from opusagent.commands.words import OK, ConfigFile
+
+
+@attrs.frozen
+class Daemon:
+    """Commands that read a configuration."""
+
+    environ: Mapping[str, str]
+
+    def add_to(self, app: App) -> None:
+        for command in (self.serve, self.check, self.config):
+            app.command(command)
+
+    def serve(self, *, config: Annotated[ConfigFile, Parameter(alias="-c")]) -> int:
+        """Take calls until SIGINT or SIGTERM."""
+        from opusagent.daemon.logs import configure_logs, is_journal
+        from opusagent.daemon.server import run_process
+        from opusagent.local.server import serve_local
+
+        async def start_embedded(nursery: trio.Nursery) -> str:
+            url: str = await nursery.start(serve_local)
+            return url
+
+        configure_logs("json", journal=is_journal(self.environ, sys.stderr.fileno()))
+        return run_process(config, self.environ, start_embedded)
+
+    def check(self, file: ConfigFile) -> int:
+        """Say whether a configuration can be used, and everything that is wrong with it."""
+        from opusagent.daemon.config import doubts, load
+        from opusagent.daemon.generation import try_out
+
+        config = load(file, self.environ)
+        try_out(config)
+        sys.stdout.writelines(f"{file}: warning: {doubt}\n" for doubt in doubts(config))
+        sys.stdout.write(f"{file}: no problem found\n")
+        return OK
+
+    def config(self, file: ConfigFile) -> int:
+        """Show a configuration as it is in effect, each value with where it comes from, and no secret."""
+        from opusagent.daemon.origins import explain
+
+        sys.stdout.write(explain(file, self.environ))
+        return OK
