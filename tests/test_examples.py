@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Final
 
-import trio
 from attrs import evolve
 
 from opusagent.call.policy import KeyAction, TransferTo
@@ -14,6 +13,7 @@ from opusagent.net.client import HttpClient
 from opusagent.tools.built_in import EndCall, TransferCall
 from opusagent.tools.declared import built_ins, open_toolbox, session_tools
 from opusagent.tools.spec import ToolContext, ToolResult
+from opusagent.tools.threads import ToolThreads
 from opusagent.tools.toolbox import refusal
 from opusagent.units import CallId
 
@@ -33,7 +33,7 @@ def test_what_the_clinics_model_may_call() -> None:
 
 
 async def test_a_slot_is_found_booked_once_and_not_found_again() -> None:
-    tools = open_toolbox(load(CLINIC, {}).tools, HttpClient(), trio.CapacityLimiter(1))
+    tools = open_toolbox(load(CLINIC, {}).tools, HttpClient(), ToolThreads())
     bob = evolve(CALL, caller="+15550101")
     found = await tools.call("find_slot", '{"day":"tuesday","after":"10:00"}', CALL)
     assert found == ToolResult('["10:30","14:00","15:45"]')

@@ -4,8 +4,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
-import trio
-
 from opusagent.call.caller import Caller
 from opusagent.call.hands import HandsFor
 from opusagent.daemon.config import Config
@@ -19,8 +17,8 @@ from opusagent.platforms.twilio_rest import TwilioAccount
 from opusagent.realtime.sessions import Tool as SessionTool
 from opusagent.tools.built_in import BuiltIn
 from opusagent.tools.declared import built_ins, open_toolbox, session_tools
-from opusagent.tools.function import TOOL_THREADS
 from opusagent.tools.spec import ToolContext
+from opusagent.tools.threads import ToolThreads
 from opusagent.tools.toolbox import Toolbox
 from opusagent.units import CallId
 
@@ -31,7 +29,7 @@ class Workshop:
     def __init__(self, config: Config, trust: ssl.SSLContext) -> None:
         client = HttpClient(ssl_context=trust)
         self.session_tools: Final[tuple[SessionTool, ...]] = session_tools(config.tools)
-        self._toolbox: Final[Toolbox] = open_toolbox(config.tools, client, trio.CapacityLimiter(TOOL_THREADS))
+        self._toolbox: Final[Toolbox] = open_toolbox(config.tools, client, ToolThreads())
         self._built_in: Final[Mapping[str, BuiltIn]] = built_ins(config.tools)
         self._twilio: Final = twilio_calls(config, client)
         self._stream_url: Final = stream_url(config)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias, assert_never
 
 import attrs
-import trio
 
 from opusagent.net.client import HttpClient
 from opusagent.realtime.sessions import Tool as SessionTool
@@ -13,6 +12,7 @@ from opusagent.tools.built_in import BuiltIn, EndCall, SendDigits, TransferCall,
 from opusagent.tools.function import FunctionTool, PythonFunction
 from opusagent.tools.shapes import schema
 from opusagent.tools.spec import Tool, ToolSpec
+from opusagent.tools.threads import ToolThreads
 from opusagent.tools.toolbox import Toolbox
 from opusagent.tools.webhook import Webhook, WebhookTool
 
@@ -64,8 +64,8 @@ def built_ins(declared: Sequence[Declared]) -> Mapping[str, BuiltIn]:
     return {name_of(each): each for each in declared if isinstance(each, EndCall | TransferCall | SendDigits)}
 
 
-def open_toolbox(declared: Sequence[Declared], client: HttpClient, threads: trio.CapacityLimiter) -> Toolbox:
-    """The tools that we call. `threads` bounds the plain functions that run at once (`TOOL_THREADS`)."""
+def open_toolbox(declared: Sequence[Declared], client: HttpClient, threads: ToolThreads) -> Toolbox:
+    """The tools that we call. `threads` is where plain functions run."""
     tools: list[Tool] = []
     for each in declared:
         match each:

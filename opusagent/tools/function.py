@@ -1,9 +1,9 @@
 """A Python function as a tool.
 
-A plain function runs on a thread, because it may block; the threads are counted, so that tools which hang hold up
-other tools at most. When it is given up, by its own time limit or because the call ends, the thread is left to itself
-and what it still returns is dropped. An `async` function runs in the event loop with all calls, must be trio's and
-must not block.
+A plain function runs on a thread, because it may block; each call has so many of them and no more (`threads`), so that
+tools which hang hold up tools of their own call at most. When it is given up, by its own time limit or because the call
+ends, the thread is left to itself and what it still returns is dropped. An `async` function runs in the event loop with
+all calls, must be trio's and must not block.
 """
 
 import functools
@@ -13,14 +13,11 @@ from typing import Final, TypeGuard
 
 import attrs
 import msgspec
-import trio
 
 from opusagent.tools.shapes import Record
 from opusagent.tools.signature import Function
 from opusagent.tools.spec import DEFAULT_SECONDS, ToolContext
-
-TOOL_THREADS: Final = 16
-"""Plain functions that run at once. A further one waits, within its own time limit."""
+from opusagent.tools.threads import ToolThreads
 
 NOTHING_SAID: Final = "done"
 """What the model is told of a function that returns None: silence reads as failure."""
@@ -43,7 +40,7 @@ class FunctionTool:
     """A `Tool` that calls a function."""
 
     _declared: PythonFunction
-    _threads: trio.CapacityLimiter
+    _threads: ToolThreads
 
     @property
     def name(self) -> str:
@@ -67,7 +64,7 @@ class FunctionTool:
         if inspect.iscoroutinefunction(declared.function):
             return text_of(await _awaited(declared.function(**given)))
         work = functools.partial(_run, declared.function, given)
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        return await self._threads.run(context.call_id, work)
 
 
 async def _awaited(promise: object) -> object:

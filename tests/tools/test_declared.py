@@ -1,7 +1,5 @@
 """What a configuration declares: what the service is told, what the session does itself, what is called by us."""
 
-import trio
-
 from opusagent.net.client import HttpClient
 from opusagent.realtime.sessions import Tool as SessionTool
 from opusagent.secret import Secret
@@ -10,6 +8,7 @@ from opusagent.tools.declared import Declared, McpServer, built_ins, open_toolbo
 from opusagent.tools.function import PythonFunction
 from opusagent.tools.shapes import Record, schema
 from opusagent.tools.spec import ToolContext, ToolResult
+from opusagent.tools.threads import ToolThreads
 from opusagent.tools.webhook import Webhook
 from opusagent.units import CallId
 
@@ -54,6 +53,6 @@ def test_what_the_session_does_itself() -> None:
 
 
 async def test_what_we_call() -> None:
-    box = open_toolbox(DECLARED, HttpClient(), trio.CapacityLimiter(1))
+    box = open_toolbox(DECLARED, HttpClient(), ToolThreads())
     assert [spec.name for spec in box.specs()] == ["find", "remind"]
     assert await box.call("find", "", ToolContext(CallId("c"))) == ToolResult("found {}")

@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from opusagent.tools.function import FunctionTool, PythonFunction, text_of
 from opusagent.tools.signature import read_signature
 from opusagent.tools.spec import DEFAULT_SECONDS, ToolContext, ToolRefused, ToolResult
+from opusagent.tools.threads import ToolThreads
 from opusagent.tools.toolbox import Toolbox
 from opusagent.units import CallId
 
@@ -31,7 +32,7 @@ def declared(function: object, timeout_seconds: float = DEFAULT_SECONDS) -> Pyth
 
 
 def a_tool(function: object, *, threads: int = 1, timeout_seconds: float = DEFAULT_SECONDS) -> FunctionTool:
-    return FunctionTool(declared(function, timeout_seconds), trio.CapacityLimiter(threads))
+    return FunctionTool(declared(function, timeout_seconds), ToolThreads(of_a_call=threads))
 
 
 async def outcome(function: object, arguments: str = "{}", timeout_seconds: float = DEFAULT_SECONDS) -> ToolResult:
