@@ -93,6 +93,11 @@ def nothing_to_release() -> None:
     """Nothing was reserved."""
 
 
+def as_it_is(stream: trio.abc.Stream) -> trio.abc.Stream:
+    """The stream that a connection came on."""
+    return stream
+
+
 @frozen
 class Upgrade:
     """Let the client in: the connection becomes a WebSocket and `serve` talks to it.
@@ -100,12 +105,13 @@ class Upgrade:
     When `serve` returns the socket is closed with 1000, unless `serve` has closed it. A `RemoteProtocolError` out of
     `serve` closes it with that error's code, PeerGone and PeerStalled are ends like any other, and whatever else is a
     bug of ours: 1011 and one log line. `release` is called once when the connection needs its place no more, whether or
-    not it came to be a WebSocket.
+    not it came to be a WebSocket. `wire` is what the WebSocket goes over, given the connection's own stream.
     """
 
     serve: Callable[[MessageSocket], Awaitable[None]]
     limits: SocketLimits = PLATFORM
     release: Callable[[], None] = nothing_to_release
+    wire: Callable[[trio.abc.Stream], trio.abc.Stream] = as_it_is
 
 
 class Site(Protocol):
@@ -220,7 +226,7 @@ class _Conversation:
         judged = answer_handshake(asked.raw, self._machine.trailing_data[0])
         try:
             if isinstance(judged, Accepted):
-                await _hold(granted, self._stream.inner, judged, self._peer)
+                await _hold(granted, granted.wire(self._stream.inner), judged, self._peer)
             else:
                 refusal = Response(judged.status, f"{judged.text}\n".encode(), headers=judged.headers)
                 await self._respond(refusal, asked.request, close=True)

@@ -102,6 +102,11 @@ class MemorySocket:
         self._mine.frozen, self._mine.frozen_at = True, trio.current_time()
         self._changed.unpark_all()
 
+    def half_close(self) -> None:
+        """End this end's half of the connection: the peer meets a broken line, and this end its leaving."""
+        self._peer.over = self._peer.over or PeerGone("the connection broke without a close frame", code=VANISHED)
+        self._changed.unpark_all()
+
     def _end(self, mine: OpusagentError, peer: OpusagentError) -> None:
         self._mine.over = self._mine.over or mine
         self._peer.over = self._peer.over or peer
