@@ -39,6 +39,7 @@ from opusagent.daemon.config_tables import (
 )
 from opusagent.daemon.config_talk import LocalTurns, Tuning, manner_problems
 from opusagent.daemon.config_tools import ToolReader, transfer_targets
+from opusagent.daemon.config_tracing import TracingTable, read_tracing
 from opusagent.daemon.config_twilio import TwilioRest, TwilioRestTable, read_twilio_rest
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
@@ -115,6 +116,7 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "alerts": Alerts,
     "twilio_rest": TwilioRestTable,
     "cluster": ClusterTable,
+    "tracing": TracingTable,
 }
 
 _NO_KEY: Final = (
@@ -172,7 +174,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     # A target that is missing may be one that is wrong.
     targets = transfer_targets(tools) if len(reader.problems) == before else None
     rest = read_twilio_rest(reader, environ, lambda name: _credential(name, key_in, environ, reader.problems))
-    cluster = read_cluster(reader)
+    cluster, tracing = read_cluster(reader), read_tracing(reader)
     problems = [
         *reader.problems,
         *_certificate_problems(server, reader.faulty),
@@ -201,6 +203,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
         tools,
         rest,
         cluster,
+        tracing,
     )
     problems = session_problems(config)
     if problems:

@@ -11,6 +11,7 @@ from opusagent.call.recovery import RECOVERY_SECONDS
 from opusagent.daemon.config_cluster import Cluster
 from opusagent.daemon.config_keys import KeyBindings
 from opusagent.daemon.config_talk import Manners, Tuning
+from opusagent.daemon.config_tracing import Tracing
 from opusagent.daemon.config_twilio import TwilioRest
 from opusagent.daemon.config_values import (
     EMBEDDED_BACKEND,
@@ -248,3 +249,4 @@ class Config:
     tools: tuple[Declared, ...] = ()
     twilio_rest: TwilioRest | None = None
     cluster: Cluster | None = None
+    tracing: Tracing | None = None

@@ -107,6 +107,14 @@ def webhook_url(text: str) -> str:
     return text
 
 
+def collector_url(text: str) -> str:
+    """An http or https address with the path that spans are sent to."""
+    parts = _split_url(text, ("http", "https"), '"http://127.0.0.1:4318/v1/traces"')
+    if not parts.path.strip("/"):
+        raise WrongValue(f"must name the path as well, most often /v1/traces, unlike {shown(text)}")
+    return text
+
+
 def service_url(text: str) -> str:
     """An https address that the model's service dials."""
     if _split_url(text, ("http", "https"), '"https://mcp.example.net/"').scheme != "https":
@@ -164,7 +172,7 @@ def is_readable(file: Path) -> bool:
 
 def tokens_in(file: Path) -> tuple[Secret, ...]:
     """The tokens that `file` holds, one a line; empty lines and lines that begin with `#` are passed over."""
-    tokens = _lines_of(file)
+    tokens = lines_in(file)
     if not tokens:
         raise WrongValue(f"names {file}, which holds no token")
     if not all(is_plain(each) and len(each) >= SHORTEST_TOKEN for each in tokens):
@@ -174,7 +182,7 @@ def tokens_in(file: Path) -> tuple[Secret, ...]:
 
 def shared_keys_in(file: Path) -> tuple[SharedKey, ...]:
     """The shared keys that `file` holds, one a line: its name at Twilio, a space, the key. Else as `tokens_in`."""
-    pairs = [line.split() for line in _lines_of(file)]
+    pairs = [line.split() for line in lines_in(file)]
     if not pairs:
         raise WrongValue(f"names {file}, which holds no key")
     if not all(len(pair) == 2 and all(map(is_plain, pair)) and len(pair[1]) >= SHORTEST_TOKEN for pair in pairs):
@@ -182,7 +190,7 @@ def shared_keys_in(file: Path) -> tuple[SharedKey, ...]:
     return tuple(SharedKey(key_id, Secret(key)) for key_id, key in pairs)
 
 
-def _lines_of(file: Path) -> list[str]:
+def lines_in(file: Path) -> list[str]:
     """The lines of a file that are neither empty nor a comment."""
     try:
         with file.open("rb") as opened:

@@ -25,6 +25,7 @@ from opusagent.daemon.observer import Observer
 from opusagent.daemon.profile import profile_of
 from opusagent.daemon.roster import Conversation, Roster
 from opusagent.daemon.seats import Nowhere
+from opusagent.daemon.spans import Parent
 from opusagent.daemon.tickets import Tickets
 from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, RemoteProtocolError
 from opusagent.net.limits import MODEL
@@ -100,13 +101,13 @@ class Desk:
             return True
         return seats.awaits(token) if conversation is None else (token, conversation) in seats
 
-    async def take_twilio_call(self, socket: MessageSocket) -> None:
+    async def take_twilio_call(self, parent: Parent | None, socket: MessageSocket) -> None:
         """One media stream, from its first message to its end."""
         caller = await answer(socket, TwilioDialect())
         if isinstance(caller, CallResumed):
             raise RemoteProtocolError("Twilio does not resume streams", close_code=POLICY_VIOLATION)
         caller = self._with_ticket_taken(caller)
-        await self._call("twilio", caller, self._limits())
+        await self._call("twilio", caller, self._limits(), parent)
 
     def _with_ticket_taken(self, caller: Caller) -> Caller:
         """The caller whose ticket is right and used. Nothing behind this sees it; no model is dialled without it."""
@@ -119,7 +120,9 @@ class Desk:
         parameters = {name: value for name, value in who.parameters.items() if name != PARAMETER}
         return attrs.evolve(caller, started=attrs.evolve(who, parameters=parameters))
 
-    async def take_audiocodes_call(self, token: str, slot: Slot | None, socket: MessageSocket) -> None:
+    async def take_audiocodes_call(
+        self, token: str, slot: Slot | None, parent: Parent | None, socket: MessageSocket
+    ) -> None:
         """One conversation, or one more socket for a conversation that goes on."""
         platform = self._config.audiocodes or AudioCodes()
         dialect = self._audiocodes_dialect()
@@ -141,7 +144,7 @@ class Desk:
             return
         limits = attrs.evolve(self._limits(), resume_seconds=platform.resume_seconds)
         with seats.kept(name, caller.seat):
-            await self._call("audiocodes", caller, limits)
+            await self._call("audiocodes", caller, limits, parent)
 
     async def resume_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
         """One more socket for a conversation that goes on in this process, and nothing else."""
@@ -170,7 +173,7 @@ class Desk:
         platform = self._config.audiocodes or AudioCodes()
         return AudioCodesDialect(platform.formats, Ms(platform.lead_ms))
 
-    async def _call(self, platform: str, caller: Caller, limits: Limits) -> None:
+    async def _call(self, platform: str, caller: Caller, limits: Limits, parent: Parent | None) -> None:
         caller = self._measured(caller)
         who, generation = caller.started, self._generation
         call = Conversation(
@@ -182,6 +185,7 @@ class Desk:
             generation=generation.number,
             ending=Ending(),
             switch=RecordingSwitch(),
+            parent=parent,
         )
         self._observer.on_start(call.call_id, generation.recorder.folder(call.call_id, call.started))
         log.info(
@@ -284,11 +288,14 @@ class ResumeDesk:
         del token, conversation
         return True
 
-    async def take_twilio_call(self, socket: MessageSocket) -> None:
+    async def take_twilio_call(self, parent: Parent | None, socket: MessageSocket) -> None:
         """Twilio does not resume streams."""
+        del parent
         await socket.close(GOING_AWAY, "no room")
 
-    async def take_audiocodes_call(self, token: str, slot: Slot | None, socket: MessageSocket) -> None:
+    async def take_audiocodes_call(
+        self, token: str, slot: Slot | None, parent: Parent | None, socket: MessageSocket
+    ) -> None:
         """A conversation that goes on may come back as it came."""
-        del slot
+        del slot, parent
         await self.desk.resume_audiocodes_call(token, socket)

@@ -72,8 +72,9 @@ def configure_logs(style: LogStyle, level: int = logging.INFO, *, journal: bool 
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # It logs through the standard library, in lines that are no JSON, what our own events say as well.
-    logging.getLogger("coredis").setLevel(logging.CRITICAL)
+    # They log through the standard library, in lines that are no JSON, what our own events say as well.
+    for library in ("coredis", "opentelemetry", "urllib3"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def _text(rendered: str | bytes) -> str:

@@ -4,7 +4,7 @@ Every label has a fixed set of values, and each of them is there from the start:
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -85,6 +85,7 @@ class Meter:
         self._peak: Final = self._histogram("buffer_peak_seconds", "The most that waited, per call.", _PEAKS, "buffer")
         self._underruns: Final = self._counter("underruns", "Times that a caller's playout ran dry within a response.")
         self._dry: Final = self._counter("underrun_seconds", "For how long callers' playouts were dry.")
+        self._traces: Final = self._counter("traces", "Calls that were told to whoever traces, or lost.", "outcome")
         self._faults: Final = self._counter("recording_faults", "Recordings that are not whole.")
         self._lay_out()
 
@@ -106,6 +107,10 @@ class Meter:
         self._count_oddities(report)
         if report.quality is not None:
             self._count_quality(report.quality)
+
+    def count_traces(self, outcome: Literal["exported", "lost"], calls: int) -> None:
+        """So many calls were told to whoever traces, or were lost."""
+        self._traces.labels(outcome).inc(calls)
 
     def _count_turn(self, turn: Turn) -> None:
         ends = {
@@ -182,6 +187,7 @@ class Meter:
             (self._strange, ("unknown", "unreadable")),
             (self._tokens, TOKENS),
             (self._peak, ("uplink", "playout")),
+            (self._traces, ("exported", "lost")),
         ):
             for value in values:
                 metric.labels(value)

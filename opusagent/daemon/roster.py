@@ -17,6 +17,7 @@ from opusagent.daemon.admission import Admission, Complaints, Refusal, Rules, Sl
 from opusagent.daemon.control import CallDetail, CallOnLine
 from opusagent.daemon.life import STUCK_SECONDS
 from opusagent.daemon.seats import Elsewhere, Nowhere, Seats
+from opusagent.daemon.spans import Parent
 from opusagent.platforms.dialect import CallStarted
 from opusagent.platforms.twilio_ticket import SpentTickets
 from opusagent.units import CallId, LoopTime
@@ -26,7 +27,10 @@ log: FilteringBoundLogger = structlog.get_logger()
 
 @attrs.frozen(eq=False)
 class Conversation:
-    """A call that goes on: who calls, since when, by which configuration, and the ways to reach it from outside."""
+    """A call that goes on: who calls, since when, by which configuration, and the ways to reach it from outside.
+
+    `parent` is the span of somebody else's that it belongs under.
+    """
 
     call_id: CallId
     platform: str
@@ -36,6 +40,7 @@ class Conversation:
     generation: int
     ending: Ending
     switch: RecordingSwitch
+    parent: Parent | None = None
 
     def seen(self, now: LoopTime) -> CallOnLine:
         """As an operator sees it."""

@@ -10,6 +10,7 @@ import trio
 
 from opusagent.daemon.admission import Refusal, Slot
 from opusagent.daemon.config import Config
+from opusagent.daemon.spans import Parent, parent_in
 from opusagent.daemon.tickets import Tickets
 from opusagent.errors import RemoteProtocolError
 from opusagent.net.auth import BearerTokens
@@ -86,11 +87,13 @@ class Calls(Protocol):
         """Whether a socket that is dialled now may be one that comes back; `conversation`: for which, if it says so."""
         ...
 
-    async def take_twilio_call(self, socket: MessageSocket) -> None:
-        """Carry a media stream to its end."""
+    async def take_twilio_call(self, parent: Parent | None, socket: MessageSocket) -> None:
+        """Carry a media stream to its end. `parent`: the span that its upgrade belongs under, if it named one."""
         ...
 
-    async def take_audiocodes_call(self, token: str, slot: Slot | None, socket: MessageSocket) -> None:
+    async def take_audiocodes_call(
+        self, token: str, slot: Slot | None, parent: Parent | None, socket: MessageSocket
+    ) -> None:
         """Carry a conversation to its end, or hand the socket to the call that it resumes. `token` names the peer's.
 
         Without a `slot` nothing but a resume has a place.
@@ -155,7 +158,8 @@ class Reception:
         slot = self._calls.reserve(request.peer)
         if isinstance(slot, Refusal):
             return self._no(slot)
-        return Upgrade(self._calls.take_twilio_call, release=partial(self._calls.release, slot))
+        take = partial(self._calls.take_twilio_call, parent_of(request))
+        return Upgrade(take, release=partial(self._calls.release, slot))
 
     def _not_from_twilio(
         self, request: Request, fields: tuple[tuple[str, str], ...], *, websocket: bool
@@ -191,11 +195,11 @@ class Reception:
             return Response(200, CONNECTIVITY, "application/json")
         if self._calls.vacancy() is not None and self._calls.may_resume(token, request.header(CONVERSATION_HEADER)):
             # Its call has a place already. If it should be a new one all the same, it is told so behind the 101.
-            return Upgrade(partial(self._calls.take_audiocodes_call, token, None))
+            return Upgrade(partial(self._calls.take_audiocodes_call, token, None, parent_of(request)))
         slot = self._calls.reserve(request.peer)
         if isinstance(slot, Refusal):
             return self._no(slot)
-        take = partial(self._calls.take_audiocodes_call, token, slot)
+        take = partial(self._calls.take_audiocodes_call, token, slot, parent_of(request))
         return Upgrade(take, release=partial(self._calls.release, slot))
 
     def _no(self, reason: Refusal) -> Response:
@@ -208,6 +212,11 @@ class Reception:
             case _:
                 headers = ()
         return Response(STATUSES[reason], f"{text}\n".encode(), headers=headers)
+
+
+def parent_of(request: Request) -> Parent | None:
+    """The span that a proxy in front, or the platform, has begun for `request`. Asked only of who is believed."""
+    return parent_in(request.header("traceparent"))
 
 
 def healthy(request: Request) -> Response:

@@ -33,7 +33,9 @@ from opusagent.daemon.life import Life, Phase, is_alive
 from opusagent.daemon.meter import Meter
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.roster import Roster
+from opusagent.daemon.spans import Told
 from opusagent.daemon.systemd import EXTENSION_USEC, ServiceManager, status
+from opusagent.daemon.traces import Traces
 from opusagent.daemon.upgrade import Predecessor, Successor, UpgradeFailed, start_successor
 from opusagent.errors import ConfigError
 from opusagent.net.limits import ListenerLimits
@@ -79,6 +81,7 @@ class Steward:
     ) -> None:
         self.roster: Final = Roster()
         self.meter: Final = Meter()
+        self._traces: Final = Traces(generation.config.tracing, self.meter.count_traces)
         self._observer: Final = observer
         self._archive: Final = Archive(generation.keeping, SharedDisk(threads=1))
         onlooker = attrs.evolve(observer, on_report=self._on_report)
@@ -237,6 +240,7 @@ class Steward:
             self._listen_with(new.hearing)
         self.frontage.follow(new)
         self._archive.follow(new.keeping)
+        self._traces.follow(config.tracing)
         self._last_refusal = ()
         log.info("reloaded", generation=new.number, changed=changed)
         return Verdict(generation=new.number, changed=changed)
@@ -245,6 +249,8 @@ class Steward:
         """A call is over, with all that is kept of it. It is on the roster until it is filed."""
         call = self.roster.conversation(report.call_id)
         self.meter.count(report, "" if call is None else call.platform)
+        if call is not None:
+            self._traces.add(Told(report, call.platform, call.generation, call.parent))
         if report.recording is not None:
             self._archive.finished(Path(report.recording).parent)
         self._observer.on_report(report)
@@ -286,6 +292,7 @@ class Steward:
         async with trio.open_nursery() as connections:
             connections.start_soon(self._listen)
             connections.start_soon(self._archive.run)
+            connections.start_soon(self._traces.run)
             async with trio.open_nursery() as doors:
                 doors.start_soon(self._accept, connections)
                 doors.start_soon(self._tick)
@@ -298,6 +305,7 @@ class Steward:
                 self.overran = bool(self.roster.connections) and not self._is_hastened
                 await self._end_calls()
                 doors.cancel_scope.cancel()
+            await self._traces.finish()
             connections.cancel_scope.cancel()
         if self._successor is not None:
             await self._successor.part()

@@ -150,11 +150,11 @@ async def daemon(
 
 
 @asynccontextmanager
-async def call(port: int) -> AsyncGenerator[ScriptedTwilioCaller]:
-    """A caller who is on the line to the daemon at `port`."""
+async def call(port: int, *headers: tuple[str, str]) -> AsyncGenerator[ScriptedTwilioCaller]:
+    """A caller who is on the line to the daemon at `port`, whose upgrade has `headers`."""
     async with trio.open_nursery() as plumbing:
         with trio.fail_after(PATIENCE):
-            socket = await connect(plumbing, f"ws://127.0.0.1:{port}/twilio/media", [], PLATFORM)
+            socket = await connect(plumbing, f"ws://127.0.0.1:{port}/twilio/media", headers, PLATFORM)
         caller = ScriptedTwilioCaller(socket)
         async with caller.on_the_line():
             yield caller
