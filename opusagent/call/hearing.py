@@ -1,7 +1,8 @@
 """What the daemon itself hears of its callers, beside the model: when somebody speaks.
 
 One bank of the process judges every call that has a chunk ready, in one batch per tick. It stands beside the way of
-the audio to the model and never in it, and what is heard here is known at most a chunk and a tick later.
+the audio to the model and never in it. Audio waits as it came, and is resampled when it is judged: at most a `TICK`
+after the last sample of a chunk has arrived there is a verdict.
 """
 
 from collections.abc import Callable, Generator
@@ -13,22 +14,20 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from opusagent.audio.framing import Framer
 from opusagent.audio.media import Encoding, MediaFormat
-from opusagent.audio.vad.bank import Bank, StreamState
+from opusagent.audio.vad.bank import MOST_WAITING, Bank, BankStatistics, StreamState
 from opusagent.audio.vad.detector import CHUNK, Detector
 from opusagent.audio.vad.ear import Ear, Heard
 from opusagent.audio.vad.hysteresis import Hysteresis, SpeechEvent
 from opusagent.call.bell import Bell
-from opusagent.units import Hz, Ms, Pcm16
+from opusagent.units import Hz, Pcm16
 
 log: FilteringBoundLogger = structlog.get_logger()
 
-TICK: Final = CHUNK / 1000
-"""Seconds between two batches while anybody has a chunk ready: a chunk's own length, which bounds the added delay."""
-
-BLOCK: Final = Ms(40)
-"""What is resampled at a time: numpy's cost is in the calls, not in the samples."""
+TICK: Final = 0.02
+"""Seconds between two batches while anybody has a chunk ready. No verdict may be later than a chunk is long, 32 ms: the
+rest of them is for the batch, and for a busy loop. In a tick as long as a frame of a telephone no call completes two
+chunks, which would take a second batch for those few that do."""
 
 
 @attrs.frozen
@@ -42,21 +41,36 @@ class HearingSettings:
 
 @attrs.define(eq=False)
 class Tap:
-    """One caller's audio on its way to the bank. `on_speech` is told what was decided."""
+    """One caller's audio on its way to the bank. `on_speech` is told what was decided.
+
+    `_chunk`: the bytes of a chunk at the caller's rate. What nobody judges is the bank's to bound, so no more is held
+    here than the bank would keep.
+    """
 
     ear: Ear
     stream: StreamState
     on_speech: Callable[[SpeechEvent], None]
-    _blocks: Framer
+    _chunk: int
     _bank: Bank
     _bell: Bell
+    _held: bytearray = attrs.field(factory=bytearray, init=False)
 
     def hear(self, pcm: Pcm16) -> None:
-        """Take the caller's next audio, in blocks of any size."""
-        for block in self._blocks.push(pcm):
-            for chunk in self.ear.push(Pcm16(block)):
+        """Take the caller's next audio, in pieces of any size."""
+        self._held += pcm
+        if len(self._held) >= self._chunk:
+            self._bell.ring()
+        if len(self._held) >= self._chunk * MOST_WAITING:
+            self.cut()
+
+    def cut(self) -> None:
+        """Give to the bank whatever chunks are complete."""
+        whole = len(self._held) - len(self._held) % self._chunk
+        if whole:
+            pcm = Pcm16(bytes(self._held[:whole]))
+            del self._held[:whole]
+            for chunk in self.ear.push(pcm):
                 self._bank.submit(self.stream, chunk)
-                self._bell.ring()
 
     def statistics(self) -> Heard:
         """What was judged so far."""
@@ -76,8 +90,8 @@ class Hearing:
         """A tap for a caller's audio at `rate`. It is judged while it is attended to."""
         chosen = self._settings
         ear = Ear(rate, Hysteresis(chosen.threshold, chosen.start_frames, chosen.stop_frames))
-        blocks = Framer(MediaFormat(Encoding.PCM16, rate).bytes_of(BLOCK))
-        return Tap(ear, self._bank.new_stream(), on_speech, blocks, self._bank, self._bell)
+        chunk = MediaFormat(Encoding.PCM16, rate).bytes_of(CHUNK)
+        return Tap(ear, self._bank.new_stream(), on_speech, chunk, self._bank, self._bell)
 
     @contextmanager
     def attend(self, tap: Tap) -> Generator[None]:
@@ -95,18 +109,25 @@ class Hearing:
             await self._bell.wait(None)
             now = trio.current_time()
             await trio.sleep_until(now - now % TICK + TICK)
-            self.judge()
+            is_more = True
+            while is_more:  # of a burst: others first, and then at once
+                is_more = self.judge()
+                await trio.lowlevel.checkpoint()
 
-    def judge(self) -> None:
-        """One batch, and its verdicts to the calls that they belong to."""
-        verdicts = self._bank.run()
-        for verdict in verdicts:
+    def judge(self) -> bool:
+        """One run of what is ready, and its verdicts to the calls that they belong to. Whether there is more."""
+        for attended in self._taps.values():
+            attended.cut()
+        for verdict in self._bank.run():
             tap = self._taps.get(verdict.stream)
             event = tap.ear.judge(verdict.probability, verdict.at) if tap else None
             if tap and event:
                 self._tell(tap, event)
-        if verdicts:
-            self._bell.ring()
+        return self._bank.is_waiting
+
+    def statistics(self) -> BankStatistics:
+        """What became of the chunks of all calls."""
+        return self._bank.statistics()
 
     def _tell(self, tap: Tap, event: SpeechEvent) -> None:
         """This task is everybody's: what goes wrong in one call's ear ends that call's hearing, and no other's."""

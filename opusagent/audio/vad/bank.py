@@ -82,6 +82,11 @@ class Bank:
         """Forget what waits for `stream`: its call is over. Does nothing for a stream that has nothing waiting."""
         self._waiting.pop(stream, None)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits for the next run."""
+        return bool(self._waiting)
+
     def run(self) -> list[Verdict]:
         """Evaluate the oldest chunk of every stream in one batch, and so on until none waits or `MOST_ROUNDS` is up.
 
