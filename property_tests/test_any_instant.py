@@ -33,6 +33,7 @@ from opusagent.call.wiring import Exchange
 from opusagent.errors import INTERNAL_ERROR, NORMAL_CLOSURE, OpusagentError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.twilio_dialect import TwilioDialect
+from opusagent.testing.descriptors import descriptors
 from opusagent.testing.memory import memory_pair
 from opusagent.testing.model import NotSaid
 from opusagent.testing.play import CALL, PROFILE, STARTED, Script, Stage, disk_inline
@@ -230,14 +231,14 @@ async def until_it_fails(part: Callable[[], Awaitable[None]]) -> None:
         await part()
 
 
-def leftovers() -> tuple[int, int]:
-    """Tasks and file descriptors that there are."""
-    return trio.lowlevel.current_statistics().tasks_living, len(list(Path("/proc/self/fd").iterdir()))
+def tasks() -> int:
+    """How many there are."""
+    return trio.lowlevel.current_statistics().tasks_living
 
 
 async def perform(folder: Path, script: Script, call: trio.CancelScope, prepare: Callable[[Witness], None]) -> Witness:
     """A call inside `call`, with everything around it outside: both of its peers live to see how it ends."""
-    before = leftovers()
+    before = tasks(), descriptors()
     ours, theirs = memory_pair()
     async with trio.open_nursery() as scenery:
         stage = Stage(ScriptedTwilioCaller(theirs), theirs, Ending(), scenery)
@@ -255,7 +256,7 @@ async def perform(folder: Path, script: Script, call: trio.CancelScope, prepare:
         with trio.fail_after(1):
             await stage.caller.until_ended()
         scenery.cancel_scope.cancel()
-    assert leftovers() == before
+    assert (tasks(), descriptors() - before[1]) == (before[0], frozenset())
     return witness
 
 

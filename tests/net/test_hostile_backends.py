@@ -25,6 +25,7 @@ from opusagent.errors import (
 from opusagent.net.limits import MODEL, SocketLimits
 from opusagent.net.listener import bound_port, open_listeners, serve
 from opusagent.net.sockets import connect
+from opusagent.testing.descriptors import descriptors
 from opusagent.testing.raw import EchoSite, read_until
 from tests.net.house import keep_echoing
 
@@ -32,10 +33,6 @@ HASTY: Final = evolve(MODEL, open_seconds=0.3)
 CERTIFICATE: Final = Path(__file__).parent / "tls" / "localhost.pem"
 
 Script = Callable[[trio.abc.Stream], Awaitable[None]]
-
-
-def open_files() -> set[str]:
-    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
 
 
 @asynccontextmanager
@@ -85,12 +82,12 @@ async def pour(stream: trio.abc.Stream) -> None:
 
 async def dial(script: Script, limits: SocketLimits = MODEL) -> OpusagentError:
     """What `connect` raises. No task of it is left, and no file."""
-    before = open_files()
+    before = descriptors()
     async with a_backend(script) as port, trio.open_nursery() as plumbing:
         with trio.fail_after(3), pytest.raises(OpusagentError) as refused:
             await connect(plumbing, f"ws://127.0.0.1:{port}/v1", [("authorization", "Bearer canary")], limits)
         assert not plumbing.child_tasks
-    assert open_files() == before
+    assert not descriptors() - before
     assert "canary" not in str(refused.value)
     return refused.value
 

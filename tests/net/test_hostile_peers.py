@@ -6,7 +6,6 @@ Most run in virtual time, over streams in memory; those about the kernel's socke
 import socket
 import struct
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -17,6 +16,7 @@ from trio.testing import MockClock
 from opusagent.net.limits import ListenerLimits
 from opusagent.net.listener import FrontDoor, ListenerStatistics, bound_port, open_listeners
 from opusagent.net.sockets import connect
+from opusagent.testing.descriptors import descriptors
 from opusagent.testing.raw import (
     BINARY,
     CLOSE,
@@ -247,10 +247,6 @@ async def test_a_peer_that_ignores_our_close_is_closed(autojump_clock: MockClock
 # Over loopback: what only the kernel does.
 
 
-def open_files() -> set[str]:
-    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
-
-
 @pytest.mark.parametrize(
     "sent",
     [
@@ -273,12 +269,12 @@ async def test_a_hundred_resets_leave_nothing_behind(sent: bytes) -> None:
             house.start_soon(door.accept, house)
             bystander = await connect(house, f"ws://127.0.0.1:{address[1]}/echo", [], LIMITS)
             house.start_soon(keep_echoing, bystander)
-            before = open_files()
+            before = descriptors()
             for turn in range(100):
                 await send_and_reset(address, sent, turn)
             await only_the_bystander_is_left(door)
             assert evolve(door.statistics(), accepted=101) == ListenerStatistics(accepted=101, open=1)
-            assert open_files() == before
+            assert not descriptors() - before
             house.cancel_scope.cancel()
 
 

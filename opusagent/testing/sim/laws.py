@@ -65,7 +65,8 @@ class Seen:
     broken_promises: list[str] = attrs.field(factory=list[str], init=False)
     """Of time: what was not over when it had to be, or did not work when it had to."""
     left_open: list[str] = attrs.field(factory=list[str], init=False)
-    descriptors: tuple[int, int] = (0, 0)
+    descriptors: frozenset[tuple[str, str]] = frozenset()
+    """Those that the run has opened and left, each with its number and what it leads to."""
     tasks: tuple[int, int] = (0, 0)
     disk_has_failed: bool = False
     logs: Sequence[LogLine] = ()
@@ -144,10 +145,11 @@ def nothing_left(seen: Seen) -> Iterator[Breach]:
     for label in seen.left_open:
         yield f"a socket is left open: {label}"
     # A recording that is abandoned to a bad disk is closed by a thread, which the world does not wait for.
-    descriptors = (0, 0) if seen.disk_has_failed else seen.descriptors
-    for what, (before, after) in (("descriptors", descriptors), ("tasks", seen.tasks)):
-        if before != after:
-            yield f"{what}: {before} before, {after} after"
+    for number, target in sorted(() if seen.disk_has_failed else seen.descriptors):
+        yield f"descriptor {number} is left open: {target}"
+    before, after = seen.tasks
+    if before != after:
+        yield f"tasks: {before} before, {after} after"
 
 
 def in_time(seen: Seen) -> Iterator[Breach]:

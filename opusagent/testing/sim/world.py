@@ -30,6 +30,7 @@ from opusagent.daemon.observer import Observer
 from opusagent.daemon.steward import GOODBYE_SECONDS, Means, Steward
 from opusagent.net.http import TEARDOWN_SECONDS
 from opusagent.net.listener import open_listeners, serve
+from opusagent.testing.descriptors import descriptors
 from opusagent.testing.sim.backend import Service
 from opusagent.testing.sim.dice import Dice
 from opusagent.testing.sim.disk import SimDisk
@@ -83,13 +84,13 @@ def run(plan: Plan, tell: Callable[[str], None] = keep_quiet, world: "type[World
     """Run what `plan` says, and judge it. `tell` is given the trace line by line; `world` may be another than ours."""
     seen, trace, clock = Seen(plan), Trace(tell), MockClock(autojump_threshold=0)
     with TemporaryDirectory() as folder, seeded(plan.seed), structlog.testing.capture_logs() as logs:
-        before = _descriptors()
+        before = descriptors()
         shape = (world or World)(plan, Path(folder), trace, seen)
         try:
             trio.run(shape.live, clock=clock)
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is what the run has found
             seen.broken_promises.append(f"the world came to an end: {_told(fault)}")
-        seen.descriptors, seen.logs = (before, _descriptors()), logs
+        seen.descriptors, seen.logs = descriptors() - before, logs
         broken = breaches(seen)
     ends = Counter(report.end.value for report in seen.reports)
     return Outcome(plan, trace.digest, trace.lines, clock.current_time(), ends, shape.refused, broken)
@@ -281,10 +282,6 @@ def _config(plan: Plan, folder: Path) -> Config:
 async def _backend(config: Config) -> str:
     await trio.lowlevel.checkpoint()
     return config.realtime.url
-
-
-def _descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def _told(fault: BaseException) -> str:
