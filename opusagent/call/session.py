@@ -45,12 +45,13 @@ from opusagent.call.faults import Faults
 from opusagent.call.floor import Floor
 from opusagent.call.gate import ResponseGate
 from opusagent.call.keypad import Keypad
-from opusagent.call.moments import CallerPaused, CallerSpoke, ModelSaid
+from opusagent.call.moments import CallerSpoke, ModelSaid
 from opusagent.call.owner import SilenceOwner
 from opusagent.call.playout import Playout
 from opusagent.call.policy import Interrupt, Policy
 from opusagent.call.presence import Presence
 from opusagent.call.reasons import End
+from opusagent.call.turn_taking import TurnTaking
 from opusagent.call.usage import Tokens, tokens_of, transcribed
 from opusagent.call.voice import Voice
 from opusagent.platforms.dialect import (
@@ -65,7 +66,6 @@ from opusagent.platforms.dialect import (
     Chatter,
     KeysPressed,
     MarkReached,
-    SpeechSign,
     Unknown,
     WordsRecognised,
 )
@@ -74,13 +74,11 @@ from opusagent.realtime.events import (
     ConversationItemInputAudioTranscriptionCompleted,
     ConversationItemInputAudioTranscriptionDelta,
     ErrorEvent,
-    InputAudioBufferCommit,
     InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     Item,
     Response,
-    ResponseCreate,
     ResponseCreated,
     ResponseDone,
     ResponseOutputAudioDelta,
@@ -122,9 +120,10 @@ class Session:
         self._captions: Final = Captions()
         self._silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell)
         self._presence: Final = Presence(policy, self._voice, self._gate, self._floor, self._errands)
+        self._turns: Final = TurnTaking(
+            policy.turns, self._voice, self._gate, self._floor, self._attention, self._presence, self._silence
+        )
         self._end: End | None = None
-        self._caller_paused: LoopTime | None = None
-        self._turns = 0
         self._tokens = Tokens()
 
     # -- the model's events --------------------------------------------------------------------------------------
@@ -140,11 +139,11 @@ class Session:
     def _decide(self, event: ServerEvent | UnknownEvent, now: LoopTime) -> Sequence[Command]:
         match event:
             case InputAudioBufferSpeechStarted():
-                return self._on_speech_started(now)
+                return self._turns.on_started(now)
             case InputAudioBufferSpeechStopped():
-                return self._on_speech_stopped(now)
+                return self._turns.on_stopped(now)
             case InputAudioBufferCommitted():
-                return self._on_committed(now)
+                return self._turns.on_committed(now)
             case ResponseCreated():
                 return self._voice.on_created(ResponseId(event.response.id))
             case ResponseOutputItemDone():
@@ -192,9 +191,9 @@ class Session:
         if not self._presence.is_here or self._end is not None:
             # It speaks without instructions, and to nobody: no platform has been told that the call is taken.
             return ()
-        began = self._voice.on_audio(event, now, self._caller_paused)
+        began = self._voice.on_audio(event, now, self._turns.paused)
         if began:
-            self._caller_paused = None
+            self._turns.paused = None
             self._presence.on_answer()
             self._silence.on_answer()
         return began
@@ -225,44 +224,9 @@ class Session:
             self._gate.confirm()
         return ()
 
-    # -- the floor -----------------------------------------------------------------------------------------------
-
     def on_ear(self, *, speaking: bool, now: LoopTime) -> Sequence[Command]:
-        """Our own ears heard the caller begin or end to speak; it matters where the policy says that they decide."""
-        if not self._policy.turns.local or not self._presence.is_here:
-            self._silence.on_ear(speaking=speaking, now=now)
-            return self._settled((), now)
-        if self._attention.is_deaf and not self._floor.is_speaking:
-            # The model hears silence, and what it does not hear is no turn.
-            return ()
-        if speaking:
-            return self._settled(self._on_speech_started(now), now)
-        return self._settled((TellModel(InputAudioBufferCommit()), *self._on_speech_stopped(now)), now)
-
-    def _on_speech_started(self, now: LoopTime) -> Sequence[Command]:
-        self._turns += 1
-        self._caller_paused = None
-        self._silence.on_noticed(now)
-        busy = self._voice.is_busy(now) and self._attention.may_interrupt
-        self._gate.hold()
-        acts = self._voice.obey(self._floor.on_started(now, busy=busy), now)
-        # The platform is cleared first: the caller's ear is what an interruption is about.
-        return (*acts[:1], TellCaller(SpeechSign.STARTED), *acts[1:])
-
-    def _on_speech_stopped(self, now: LoopTime) -> Sequence[Command]:
-        self._caller_paused = now
-        self._presence.on_turn()
-        self._gate.expect(now)
-        verdict = self._floor.on_stopped(now)
-        return (TellCaller(SpeechSign.STOPPED), Note(CallerPaused(now)), *self._voice.obey(verdict, now))
-
-    def _on_committed(self, now: LoopTime) -> Sequence[Command]:
-        committed = TellCaller(SpeechSign.COMMITTED)
-        if not self._policy.turns.is_ours:
-            return (committed,)
-        if not self._floor.take_turn():
-            return (committed, *map(TellModel, self._gate.release(now)))
-        return (committed, *map(TellModel, self._gate.answer(ResponseCreate(), now)))
+        """Our own ears heard the caller begin or end to speak."""
+        return self._settled(self._turns.on_ear(speaking=speaking, now=now), now)
 
     # -- tools, money, and the end ---------------------------------------------------------------------------------
 
@@ -385,7 +349,7 @@ class Session:
     def statistics(self) -> SessionCounts:
         """What was counted so far."""
         return SessionCounts(
-            turns=self._turns,
+            turns=self._turns.count,
             barge_ins=self._voice.barge_ins,
             false_barge_ins=self._voice.false_barge_ins,
             responses=self._voice.responses,
