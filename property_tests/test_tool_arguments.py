@@ -9,9 +9,10 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opusagent.tools.results import refusal
 from opusagent.tools.shapes import Misfit, Record, read_arguments, schema
 from opusagent.tools.spec import ToolContext, ToolResult
-from opusagent.tools.toolbox import MOST_OUTPUT, Toolbox, fit, refusal
+from opusagent.tools.toolbox import MOST_OUTPUT, Toolbox, fit
 from opusagent.units import CallId
 from property_tests.strategies_tools import any_text, argument_records, fitting
 

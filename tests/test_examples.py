@@ -12,9 +12,9 @@ from opusagent.daemon.config_keys import KeyBindings
 from opusagent.net.client import HttpClient
 from opusagent.tools.built_in import EndCall, TransferCall
 from opusagent.tools.declared import built_ins, open_toolbox, session_tools
+from opusagent.tools.results import refusal
 from opusagent.tools.spec import ToolContext, ToolResult
 from opusagent.tools.threads import ToolThreads
-from opusagent.tools.toolbox import refusal
 from opusagent.units import CallId
 
 CLINIC: Final = Path("examples/clinic.toml")

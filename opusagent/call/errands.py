@@ -1,56 +1,72 @@
 """What the model wants done, and the words around it: a filler while it takes long, the goodbye before an end.
 
 Tools run beside the conversation (`RunTool`). `end_call` is the one that runs here, because what it does is wait:
-whoever says goodbye and hangs up in one breath has said it, else the model is asked for it.
+whoever says goodbye and hangs up in one breath has said it, else the model is asked for it. Tools that use the caller's
+line use it one after the other; and whoever wants it in one breath with `end_call` has the call go on: if the transfer
+works, the platform ends our side of it, and if it does not, the caller has to be told.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
 from opusagent.call.commands import Command, RunTool, TellModel
 from opusagent.call.farewell import Farewell
 from opusagent.call.gate import ResponseGate
+from opusagent.call.line import Line
 from opusagent.call.policy import Policy
-from opusagent.call.tool_calls import ToolCalls
+from opusagent.call.tool_calls import ToolCall, ToolCalls
 from opusagent.call.voice import Voice
 from opusagent.realtime.events import Item, Response, ResponseCreate
+from opusagent.tools.built_in import END_CALL, SEND_DIGITS, TRANSFER_CALL, EndCall, read_asked
+from opusagent.tools.results import DONE, refusal
+from opusagent.tools.shapes import Misfit
 from opusagent.units import LoopTime, ResponseId
 
-END_CALL: Final = "end_call"
-
-LINE_TOOLS: Final = frozenset({"transfer_call", "send_digits"})
+LINE_TOOLS: Final = frozenset({TRANSFER_CALL, SEND_DIGITS})
 """What takes the caller's line away: whoever is told "I put you through" hears that first."""
 
-DONE: Final = '{"ok": true}'
 NOT_NOW: Final = '{"error": "the caller has begun to speak, and the call goes on"}'
+PUT_THROUGH: Final = '{"error": "the caller is being put through already"}'
+NOT_BESIDE: Final = '{"error": "not beside a tool that uses the line; if the call is to end all the same, ask again"}'
 
 
 class Errands:
     """The tool calls of one session, and what is said about them."""
 
-    def __init__(self, policy: Policy, voice: Voice, gate: ResponseGate, farewell: Farewell) -> None:
+    def __init__(self, policy: Policy, voice: Voice, gate: ResponseGate, farewell: Farewell, line: Line) -> None:
         self._policy: Final = policy
         self._voice: Final = voice
         self._gate: Final = gate
         self._farewell: Final = farewell
         self._tools: Final = ToolCalls()
         self._goodbye_in: ResponseId | None = None
-        self._line_waits: list[RunTool] = []
+        self._line: Final = line
+        self._line_waits: Final = deque[ToolCall]()
         self._line_until = LoopTime(0.0)
+        self._at_line: ToolCall | None = None
 
     @property
     def line_deadline(self) -> LoopTime | None:
-        """When the line is taken away, heard or not; None while nothing wants it."""
-        return self._line_until if self._line_waits else None
+        """When the line is taken away, heard or not; None while nothing wants it, or somebody has it."""
+        return self._line_until if self._line_waits and not self._line.holder else None
 
     def take_line(self, now: LoopTime, *, heard: bool, interrupted: bool) -> Sequence[Command]:
         """Once what was being said has been heard, what takes the line away is done; not if the caller objects."""
-        if not self._line_waits or not (heard or interrupted or now >= self._line_until):
+        if not self._line_waits:
             return ()
-        waiting, self._line_waits = self._line_waits, []
-        if not interrupted:
-            return waiting
-        return [told for errand in waiting for told in self._answer(errand.call.call_id, NOT_NOW, wants_answer=False)]
+        if interrupted or self._line.is_gone(now):
+            return self._refuse_line(NOT_NOW if interrupted else PUT_THROUGH, now)
+        if not (heard or now >= self._line_until) or not self._line.take(self._line_waits[0].call_id, now):
+            return ()
+        self._at_line = self._line_waits.popleft()
+        return (RunTool(self._at_line),)
+
+    def _refuse_line(self, why: str, now: LoopTime) -> Sequence[Command]:
+        refused = [each.call_id for each in self._line_waits]
+        self._line_waits.clear()
+        told = [told for call_id in refused for told in self._answer(call_id, why, wants_answer=False)]
+        return (*told, *self.go_on(now))
 
     @property
     def is_busy(self) -> bool:
@@ -67,15 +83,28 @@ class Errands:
         call = self._tools.on_item(item, response, now, is_over=self._voice.is_over(response))
         if call is None:
             return ()
-        if call.name not in LINE_TOOLS | {END_CALL}:
+        if call.name not in LINE_TOOLS and not (call.name == END_CALL and self._policy.may_end):
             return (RunTool(call),)
         if self._voice.is_muted(response):
             return self._answer(call.call_id, NOT_NOW, wants_answer=False)
-        if call.name in LINE_TOOLS:
-            self._line_waits.append(RunTool(call))
-            self._line_until = LoopTime(now + self._policy.goodbye_seconds)
-            return ()
-        self._farewell.begin(now)
+        return self._want_line(call, response, now) if call.name in LINE_TOOLS else self._end(call, response, now)
+
+    def _want_line(self, call: ToolCall, response: ResponseId, now: LoopTime) -> Sequence[Command]:
+        if response == self._goodbye_in:
+            self._farewell.withdraw()
+            self._goodbye_in = None
+        self._line_waits.append(call)
+        self._line_until = LoopTime(now + self._policy.goodbye_seconds)
+        return ()
+
+    def _end(self, call: ToolCall, response: ResponseId, now: LoopTime) -> Sequence[Command]:
+        try:
+            read_asked(EndCall(), call.arguments)
+        except Misfit as misfit:
+            return self._answer(call.call_id, refusal(f"wrong arguments: {misfit}").output, wants_answer=True)
+        if self._line_waits or self._at_line is not None or self._line.is_gone(now):
+            return self._answer(call.call_id, NOT_BESIDE, wants_answer=False)
+        self._farewell.begin(now, certain=False)
         self._goodbye_in = response
         return self._answer(call.call_id, DONE, wants_answer=False)
 
@@ -96,6 +125,9 @@ class Errands:
 
     def on_result(self, call_id: str, output: str, now: LoopTime) -> Sequence[Command]:
         """What came of a call: a result or a failure, told to the model in the same way."""
+        if self._at_line is not None and self._at_line.call_id == call_id:
+            self._line.give_back(call_id, now, gone=self._at_line.name == TRANSFER_CALL and output == DONE)
+            self._at_line = None
         return (*self._answer(call_id, output, wants_answer=True), *self.go_on(now))
 
     def go_on(self, now: LoopTime) -> Sequence[Command]:

@@ -15,6 +15,7 @@ class Farewell:
     patience: float
     budget: Budget
     _deadline: LoopTime | None = attrs.field(default=None, init=False)
+    _is_certain: bool = attrs.field(default=False, init=False)
     _last_words: End | None = attrs.field(default=None, init=False)
 
     @property
@@ -27,10 +28,16 @@ class Farewell:
         """Whether somebody wants the call to end."""
         return self._deadline is not None
 
-    def begin(self, now: LoopTime) -> None:
-        """Somebody wants the call to end. The first wish sets the time."""
+    def begin(self, now: LoopTime, *, certain: bool = True) -> None:
+        """Somebody wants the call to end. The first wish sets the time. One that is not `certain` can be withdrawn."""
+        self._is_certain |= certain
         if self._deadline is None:
             self._deadline = LoopTime(now + self.patience)
+
+    def withdraw(self) -> None:
+        """Whoever was not certain does not want it any more."""
+        if not self._is_certain:
+            self._deadline = None
 
     @property
     def is_final(self) -> bool:
@@ -39,7 +46,7 @@ class Farewell:
 
     def give_up(self, end: End, now: LoopTime, seconds: float) -> None:
         """The call ends with `end`, as soon as what the caller is told about it was heard, or after `seconds`."""
-        self._last_words, self._deadline = end, LoopTime(now + seconds)
+        self._last_words, self._is_certain, self._deadline = end, True, LoopTime(now + seconds)
 
     def is_money_spent(self, tokens: Tokens) -> bool:
         """Whether the budget is used up, while the call is not parting yet."""

@@ -13,6 +13,7 @@ from opusagent.call.commands import Command, Note, TellModel, Transfer
 from opusagent.call.digits import DigitCollector, masked
 from opusagent.call.farewell import Farewell
 from opusagent.call.gate import ResponseGate
+from opusagent.call.line import Line
 from opusagent.call.moments import KeysCame, Transferred
 from opusagent.call.policy import KeyAction, Policy, TransferTo
 from opusagent.call.voice import Voice
@@ -22,12 +23,21 @@ from opusagent.units import LoopTime
 ONE_GO: Final = 0.3
 """Seconds between two keys that are pressed in one go; people who dial a number that they know take less."""
 
+KEY: Final = "key"
+"""Who has the line (`Line.take`) when a key transfers."""
+
 
 class Keypad:
     """The keys of one caller."""
 
     def __init__(
-        self, policy: Policy, voice: Voice, gate: ResponseGate, attention: Attention, farewell: Farewell
+        self,
+        policy: Policy,
+        voice: Voice,
+        gate: ResponseGate,
+        attention: Attention,
+        farewell: Farewell,
+        line: Line,
     ) -> None:
         self._policy: Final = policy
         self._voice: Final = voice
@@ -36,7 +46,7 @@ class Keypad:
         self._farewell: Final = farewell
         self._digits: Final = DigitCollector(policy.digits)
         self._answer_at: LoopTime | None = None
-        self._is_transferring = False
+        self._line: Final = line
 
     @property
     def deadline(self) -> LoopTime | None:
@@ -64,7 +74,6 @@ class Keypad:
 
     def on_transfer(self, target: str, why_not: str, now: LoopTime) -> Sequence[Command]:
         """A key's transfer was done, or was not. Whoever pressed for somebody else is not left in silence."""
-        self._is_transferring = False
         note = Note(Transferred(now, target, why_not))
         if not why_not:
             return (note,)
@@ -77,7 +86,8 @@ class Keypad:
     def _act(self, keys: str, now: LoopTime) -> Sequence[Command]:
         match self._policy.keys.get(keys):
             case TransferTo() as transfer:
-                return self._transfer(transfer.target)
+                # Whoever presses again while they are being put through does not have a second telephone rung.
+                return (Transfer(transfer.target),) if self._line.take(KEY, now) else ()
             case KeyAction.HANG_UP:
                 self._farewell.begin(now)
                 return ()
@@ -96,13 +106,6 @@ class Keypad:
         # first key would be cancelled by the second, and is paid for all the same.
         self._answer_at = LoopTime(now + ONE_GO)
         return told
-
-    def _transfer(self, target: str) -> Sequence[Command]:
-        """Whoever presses again while they are being put through does not have a second telephone rung."""
-        if self._is_transferring:
-            return ()
-        self._is_transferring = True
-        return (Transfer(target),)
 
 
 def _message(words: str, gate: ResponseGate) -> TellModel:

@@ -85,6 +85,15 @@ class Transferred:
 
 
 @attrs.frozen
+class PassedOn:
+    """A caller whom no model serves was passed on to a target of the configuration, or was not: `why_not`."""
+
+    at: LoopTime
+    target: str
+    why_not: str
+
+
+@attrs.frozen
 class ModelErred:
     """The service refused or failed something."""
 
@@ -174,6 +183,7 @@ Moment = (
     | Lapsed
     | KeysCame
     | Transferred
+    | PassedOn
     | ModelErred
     | LineLost
     | LineBack

@@ -15,7 +15,8 @@ from opusagent.call.deadair import DeadAir, Remedy, Silence
 from opusagent.call.errands import Errands
 from opusagent.call.farewell import Farewell
 from opusagent.call.gate import ResponseGate
-from opusagent.call.moments import SilenceBroken
+from opusagent.call.line import GONE_SECONDS, Line
+from opusagent.call.moments import PassedOn, SilenceBroken
 from opusagent.call.policy import Policy
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.voice import Voice
@@ -29,8 +30,8 @@ THINKING: Final = 12.0
 NOTICED_BY: Final = 3.0
 """Seconds that a dead peer has been silent when its missing pong is noticed (`net.limits.MODEL`)."""
 
-TRANSFER_SECONDS: Final = 8.0
-"""How long a platform may take to pass a caller on before the call ends all the same."""
+FALLBACK: Final = "fallback"
+"""Who has the line (`Line.take`) when a caller is passed on whom no model serves."""
 
 APOLOGY_SLACK: Final = 2.0
 """Seconds beyond its length until an apology counts as heard whatever the marks say."""
@@ -39,12 +40,17 @@ APOLOGY_SLACK: Final = 2.0
 class SilenceOwner:
     """The silences of one session's caller."""
 
-    def __init__(self, policy: Policy, voice: Voice, gate: ResponseGate, errands: Errands, farewell: Farewell) -> None:
+    def __init__(
+        self, policy: Policy, voice: Voice, gate: ResponseGate, errands: Errands, farewell: Farewell, line: Line
+    ) -> None:
         self._policy: Final = policy
         self._voice: Final = voice
         self._gate: Final = gate
         self._errands: Final = errands
         self._farewell: Final = farewell
+        self._line: Final = line
+        self._fallback = policy.patience.fallback
+        self._has_failed = False
         self._air: Final = DeadAir(policy.patience.dead_air_seconds)
         self._event_at = self._ear_began = self._noticed = LoopTime(0.0)
         self._is_unheard = False
@@ -63,7 +69,7 @@ class SilenceOwner:
     @property
     def waits_for_transfer(self) -> bool:
         """Whether the end of the call is that of its platform's."""
-        return self._policy.patience.fallback is not None
+        return self._policy.patience.fallback is not None and not self._has_failed
 
     # -- what happens --------------------------------------------------------------------------------------------
 
@@ -121,10 +127,22 @@ class SilenceOwner:
         """The caller is told that the call cannot go on, or is passed on, and the call ends with `end`."""
         self._gate.leave()
         self.play(self._policy.clips.apology)
-        fallback = self._policy.patience.fallback
         left = max(0.0, self._voice.playout.silent_from(now) - now)
-        self._farewell.give_up(end, now, left + (APOLOGY_SLACK if fallback is None else TRANSFER_SECONDS))
-        return () if fallback is None else (Transfer(fallback),)
+        self._farewell.give_up(end, now, left + (APOLOGY_SLACK if self._fallback is None else GONE_SECONDS))
+        return self.pass_on(now)
+
+    def pass_on(self, now: LoopTime) -> Sequence[Command]:
+        """Pass a caller on whom no model serves: once, and not before the line is free."""
+        target = self._fallback
+        if target is None or not self._farewell.is_final or not self._line.take(FALLBACK, now):
+            return ()
+        self._fallback = None
+        return (Transfer(target),)
+
+    def on_transfer(self, target: str, why_not: str, now: LoopTime) -> Sequence[Command]:
+        """The caller was passed on, or was not; then nothing more is waited for."""
+        self._has_failed = bool(why_not)
+        return (Note(PassedOn(now, target, why_not)),)
 
     def play(self, clip: bytes) -> None:
         """Have the caller hear `clip`, behind what there is."""

@@ -118,4 +118,6 @@ class Policy:
     budget: Budget = Budget()
     patience: Patience = Patience()
     clips: Clips = NO_CLIPS
+    may_end: bool = True
+    """The model may end the call (`end_call`)."""
     winding_down: str = "The time for this call is used up. Say goodbye politely, in one sentence."

@@ -25,6 +25,7 @@ from opusagent.call.moments import (
     ModelReady,
     ModelSaid,
     Moment,
+    PassedOn,
     RecordingPaused,
     RecordingResumed,
     SilenceBroken,
@@ -162,6 +163,9 @@ def _words(moment: Moment) -> str:
         case Transferred():
             done = f"could not be put through: {_one_line(moment.why_not)}" if moment.why_not else "was put through"
             return f"the caller pressed for {moment.target} and {done}"
+        case PassedOn():
+            done = f"could not be: {_one_line(moment.why_not)}" if moment.why_not else "was"
+            return f"the caller was to be passed on to {moment.target}, because no model is there, and {done}"
         case ModelErred():
             return f"the model's service reports {moment.code}: {_one_line(moment.message)}"
         case LineJudged():

@@ -44,7 +44,8 @@ from opusagent.call.farewell import Farewell
 from opusagent.call.faults import Faults
 from opusagent.call.floor import Floor
 from opusagent.call.gate import ResponseGate
-from opusagent.call.keypad import Keypad
+from opusagent.call.keypad import KEY, Keypad
+from opusagent.call.line import Line
 from opusagent.call.moments import CallerSpoke, ModelSaid
 from opusagent.call.owner import SilenceOwner
 from opusagent.call.playout import Playout
@@ -115,10 +116,11 @@ class Session:
             always=policy.turns.interrupt is Interrupt.NEVER,
             greeting=policy.greeting is not None and not policy.turns.greeting_interruptible,
         )
-        self._keypad: Final = Keypad(policy, self._voice, self._gate, self._attention, self._farewell)
-        self._errands: Final = Errands(policy, self._voice, self._gate, self._farewell)
+        self._line: Final = Line()
+        self._keypad: Final = Keypad(policy, self._voice, self._gate, self._attention, self._farewell, self._line)
+        self._errands: Final = Errands(policy, self._voice, self._gate, self._farewell, self._line)
         self._captions: Final = Captions()
-        self._silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell)
+        self._silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell, self._line)
         self._presence: Final = Presence(policy, self._voice, self._gate, self._floor, self._errands)
         self._turns: Final = TurnTaking(
             policy.turns, self._voice, self._gate, self._floor, self._attention, self._presence, self._silence
@@ -235,8 +237,10 @@ class Session:
         return self._settled(self._errands.on_result(call_id, output, now), now)
 
     def on_transfer(self, target: str, why_not: str, now: LoopTime) -> Sequence[Command]:
-        """The transfer that a key asked for was done, or was not, and `why_not`."""
-        return self._settled(self._keypad.on_transfer(target, why_not, now), now)
+        """The transfer that a key asked for, or that no model is there, was done, or was not, and `why_not`."""
+        by = self._keypad if self._line.holder == KEY else self._silence
+        self._line.give_back(self._line.holder, now, gone=not why_not)
+        return self._settled(by.on_transfer(target, why_not, now), now)
 
     def part(self, now: LoopTime) -> None:
         """End the call as soon as what is being said has been heard, or after `goodbye_seconds`."""
@@ -316,7 +320,7 @@ class Session:
 
     def _settles_at(self, now: LoopTime) -> LoopTime | None:
         """When everything will have been heard, if that is what a farewell or a deaf model waits for."""
-        line = self._errands.line_deadline is not None and not self._gate.is_busy
+        line = self._errands.line_deadline is not None and not self._gate.is_busy and self._floor.deadline is None
         awaited = line or (self._farewell.is_parting and self._has_said_all)
         if not awaited and (not self._attention.is_deaf or self._gate.is_busy):
             return None
@@ -326,15 +330,18 @@ class Session:
         return None if quiet is None else quiet if quiet > now else LoopTime(now + RECHECK)
 
     def _take_line(self, now: LoopTime) -> Sequence[Command]:
-        heard = not self._voice.is_busy(now)
-        return self._errands.take_line(now, heard=heard, interrupted=self._floor.is_speaking)
+        # A noise is no objection: as long as it may be one, nothing is decided.
+        is_suspected = self._floor.deadline is not None
+        heard, interrupted = not self._voice.is_busy(now), self._floor.is_speaking and not is_suspected
+        tools = self._errands.take_line(now, heard=heard and not is_suspected, interrupted=interrupted)
+        return (*tools, *self._silence.pass_on(now))
 
     @property
     def _has_said_all(self) -> bool:
         if self._farewell.is_final:
             return not self._silence.waits_for_transfer
         owes = self._presence.owes or self._gate.is_held or self._errands.is_busy or self._keypad.wants_answer
-        return self._gate.is_free and not owes
+        return self._gate.is_free and not owes and not self._line.holder
 
     def _end_if_parted(self, now: LoopTime) -> Sequence[Command]:
         end = self._farewell.end(now, heard=self._has_said_all and self.playout.is_quiet(now))

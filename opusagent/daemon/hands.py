@@ -1,7 +1,7 @@
 """What the calls of this daemon can do beside talking: the configured tools, and the platform's own means."""
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol, assert_never
+from typing import Protocol, assert_never
 
 import attrs
 import structlog
@@ -22,11 +22,10 @@ from opusagent.tools.built_in import (
     TransferCall,
     read_asked,
 )
+from opusagent.tools.results import DONE, refusal
 from opusagent.tools.shapes import Misfit
 from opusagent.tools.spec import ToolContext
-from opusagent.tools.toolbox import Toolbox, refusal
-
-DONE: Final = '{"ok": true}'
+from opusagent.tools.toolbox import Toolbox
 
 log: FilteringBoundLogger = structlog.get_logger()
 
@@ -73,32 +72,42 @@ class DialectSwitch:
         return "" if messages else f"the platform cannot {what}"
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class TwilioSwitch:
     """Twilio is asked over its REST API. Whatever it does with the line ends the media stream.
 
-    `ticket` gives the parameters that let a stream of the call in: the one that it came with is used up.
+    `ticket` gives the parameters that let a stream of the call in: the one that it came with is used up. A call that
+    was passed on is not hung up, whatever our side of it ends by: it is somebody else's conversation by then.
     """
 
     calls: TwilioCalls
     started: CallStarted
     stream_url: str
     ticket: Callable[[str], Mapping[str, str]]
+    _is_ours: bool = attrs.field(default=True, init=False)
 
     async def transfer(self, address: str) -> str:
         """Redirect the call to TwiML that dials."""
-        return _why_not(await self.calls.transfer(self.started.platform_call_id, address, self.started.callee or None))
+        who = self.started
+        return self._passed_on(await self.calls.transfer(who.platform_call_id, address, who.callee or None))
 
     async def send_digits(self, digits: str) -> str:
         """Redirect the call to TwiML that plays the tones and connects it to us again, as a new call of ours."""
         who = self.started
         back = {"From": who.caller, "To": who.callee, **who.parameters, **self.ticket(who.platform_call_id)}
-        return _why_not(await self.calls.send_digits(who.platform_call_id, digits, self.stream_url, back))
+        return self._passed_on(await self.calls.send_digits(who.platform_call_id, digits, self.stream_url, back))
 
     async def hang_up(self) -> str:
         """Complete the call, so that no TwiML behind ours goes on with it."""
+        if not self._is_ours:
+            await trio.lowlevel.checkpoint()
+            return ""
         verdict = await self.calls.hang_up(self.started.platform_call_id)
         return "" if verdict.outcome is Outcome.OVER else _why_not(verdict)
+
+    def _passed_on(self, verdict: Verdict) -> str:
+        self._is_ours &= verdict.outcome is not Outcome.DONE
+        return _why_not(verdict)
 
 
 class NoSwitch:

@@ -31,6 +31,8 @@ from opusagent.realtime.events import (
 )
 from opusagent.realtime.sessions import SessionAndMore, Tool
 from opusagent.realtime.settings import model_format, session_update
+from opusagent.tools.built_in import END_CALL
+from opusagent.tools.declared import built_ins
 from opusagent.units import Ms
 from opusagent.wire import is_object, to_text
 
@@ -63,6 +65,7 @@ def policy_of(config: Config) -> Policy:
         goodbye_seconds=agent.goodbye_seconds,
         patience=Patience(config.limits.dead_air_seconds, config.limits.fallback),
         budget=Budget(budget.tokens, budget.dollars, prices_of(agent.prices)),
+        may_end=END_CALL in built_ins(config.tools),
     )
 
 

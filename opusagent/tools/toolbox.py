@@ -6,28 +6,21 @@ traceback; the model learns its type only, because an exception's text may hold 
 What a tool means the model to know, it raises as `ToolRefused`.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import msgspec
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
 from opusagent.errors import PeerGone, PeerRefused, PeerStalled, RemoteProtocolError
+from opusagent.tools.results import clean, refusal
 from opusagent.tools.shapes import Misfit, read_arguments, schema
 from opusagent.tools.spec import Tool, ToolContext, ToolRefused, ToolResult, ToolSpec
 from opusagent.wire import printable
 
 MOST_OUTPUT: Final = 16 * 1024
 """Bytes (UTF-8) of one result: some 4000 tokens, which the model reads again in every later response."""
-
-MOST_WORDS: Final = 1000
-"""Characters of a refusal."""
-
-_CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""The control characters but tab, line feed and carriage return."""
 
 log: FilteringBoundLogger = structlog.get_logger()
 
@@ -80,27 +73,13 @@ async def _perform(tool: Tool, arguments: str, context: ToolContext) -> ToolResu
     return result
 
 
-def refusal(why: str) -> ToolResult:
-    """What the model is told of something that did not work.
-
-    >>> refusal("that slot is taken")
-    ToolResult(output='{"error":"that slot is taken"}', ok=False)
-    """
-    return ToolResult(msgspec.json.encode({"error": _clean(why[:MOST_WORDS])}).decode(), ok=False)
-
-
 def fit(text: str) -> str:
     """`text` as a model may be given it: cleaned, and cut to `MOST_OUTPUT` bytes with a note that says so."""
-    data = _clean(text[: MOST_OUTPUT + 1]).encode()
+    data = clean(text[: MOST_OUTPUT + 1]).encode()
     if len(data) <= MOST_OUTPUT and len(text) <= MOST_OUTPUT:
         return data.decode()
     note = f"\n[cut: the result is longer than {MOST_OUTPUT} bytes]"
     return data[: MOST_OUTPUT - len(note)].decode(errors="ignore") + note
-
-
-def _clean(text: str) -> str:
-    """Without control characters; lone surrogates, which no JSON can carry, become question marks."""
-    return _CONTROLS.sub("", text).encode(errors="replace").decode()
 
 
 def _leaves(error: BaseException) -> Iterable[BaseException]:

@@ -1,9 +1,10 @@
 """Ending a call from our side: the goodbye is heard to its end, and nobody waits for it for ever."""
 
+import attrs
 import pytest
 import trio
 
-from opusagent.call.policy import Budget, KeyAction, Policy
+from opusagent.call.policy import Budget, KeyAction, Patience, Policy
 from opusagent.call.reasons import EndReason
 from opusagent.call.usage import Tokens
 from opusagent.platforms.twilio_dialect import TwilioDialect
@@ -86,6 +87,41 @@ def test_a_model_that_hangs_up_without_a_word_is_asked_for_one() -> None:
         assert stage.caller.heard_bytes == 8000
 
     assert play(script, profile=profile(POLICY)).end is EndReason.AGENT_DONE
+
+
+def test_a_goodbye_with_arguments_that_do_not_fit_names_the_field_and_ends_nothing() -> None:
+    """As with any other tool: the model is told, asked again, and ends the call with a second try."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await call_tools(model, "response-1", function_call("call-0", "end_call", '{"reason": 7}'))
+        (told,) = [(await model.expect(ConversationItemCreate)).item.output]
+        assert told == '{"error":"wrong arguments: `reason` must be of type string, not integer"}'
+        await model.expect(ResponseCreate)
+        await trio.sleep(20)
+        await model.begin("item-1", response_id="response-2")
+        await model.delta("item-1", SECOND, response_id="response-2")
+        await call_more_tools(model, "response-2", BYE)
+        await model.finish("item-1", response_id="response-2")
+        await stage.caller.until_ended()
+        assert stage.caller.heard_bytes == 8000
+
+    report = play(script, profile=profile(attrs.evolve(POLICY, patience=Patience(dead_air_seconds=60))))
+    assert (report.end, report.end_detail) == (EndReason.AGENT_DONE, "")
+
+
+def test_a_model_that_was_not_told_of_an_end_cannot_end_the_call() -> None:
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await call_tools(model, "response-1", BYE)
+        told = await model.expect(ConversationItemCreate)
+        assert told.item.output == '{"error": "there are no tools in this call"}'
+        await model.expect(ResponseCreate)
+        await model.say("item-1", SECOND, response_id="response-2")
+        await trio.sleep(30)
+        await stage.caller.hang_up()
+
+    assert play(script, profile=profile(Policy(may_end=False))).end is EndReason.CALLER_HUNG_UP
 
 
 def test_words_behind_the_call_are_a_goodbye_too() -> None:

@@ -10,7 +10,7 @@ from opusagent.audio.media import PCM16_24K
 from opusagent.call.call import Limits
 from opusagent.call.clips import built_in
 from opusagent.call.ending import Ending
-from opusagent.call.policy import Patience, Policy
+from opusagent.call.policy import Patience, Policy, TransferTo
 from opusagent.call.reasons import EndReason
 from opusagent.call.voice import CUT_OFF
 from opusagent.errors import PeerGone, PeerRefused
@@ -280,6 +280,52 @@ def test_a_caller_whom_no_model_serves_is_passed_on_if_the_configuration_names_s
     )
     assert hands.transfers == ["desk"]
     assert report.end is EndReason.CALLER_HUNG_UP
+    passed_on = "the caller was to be passed on to desk, because no model is there, and was"
+    assert [each.what for each in report.story if "desk" in each.what] == [passed_on]
+
+
+def test_a_caller_who_cannot_be_passed_on_does_not_wait_for_it() -> None:
+    """The call ends when the apology was heard."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await model.error("insufficient_quota", "no money")
+        await stage.caller.until_ended()
+
+    hands = ScriptedHands(why_no_transfer="nobody is there")
+    patience = Patience(fallback="desk")
+    report = play(script, limits=MINUTE, profile=profile(Policy(clips=CLIPS, patience=patience), hands))
+    assert hands.transfers == ["desk"]
+    assert report.end is EndReason.MODEL_REFUSED
+    assert report.audio.model_heard == 900
+    assert report.seconds < 2
+    story = [each.what for each in report.story if "desk" in each.what]
+    assert story == [
+        "the caller was to be passed on to desk, because no model is there, and could not be: nobody is there"
+    ]
+
+
+@pytest.mark.parametrize(("why_not", "passed_on"), [("", ["desk"]), ("engaged", ["desk", "else"])])
+def test_a_caller_who_is_being_put_through_is_passed_on_only_if_that_fails(why_not: str, passed_on: list[str]) -> None:
+    """A key was pressed before the model was lost: two telephones never ring at once."""
+    hands = ScriptedHands(why_no_transfer=why_not, transfer_seconds=2)
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await stage.caller.press("0")
+        await trio.sleep(1)
+        await model.error("insufficient_quota", "no money")
+        await trio.sleep(0.5)
+        assert hands.transfers == ["desk"]
+        await trio.sleep(1)
+        assert hands.transfers == passed_on
+        await stage.caller.until_ended()
+
+    keys = {"0": TransferTo("desk")}
+    policy = Policy(clips=CLIPS, patience=Patience(fallback="else"), keys=keys)
+    report = play(script, limits=MINUTE, profile=profile(policy, hands))
+    assert report.end is EndReason.MODEL_REFUSED
+    assert report.seconds < 10
 
 
 def test_a_silent_answer_is_broken_by_sounds_and_then_given_up() -> None:

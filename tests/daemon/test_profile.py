@@ -37,7 +37,7 @@ def detection(of: Config) -> object:
 def test_a_configuration_that_says_nothing_asks_for_what_a_call_relies_on() -> None:
     plain = session_update(instructions=Agent().instructions, voice="marin", audio="pcm", caller=MULAW_8K)
     assert render(opening_of(Config(), MULAW_8K, ())) == render(plain)
-    assert policy_of(Config()) == Policy(instructions=Agent().instructions)
+    assert policy_of(Config()) == Policy(instructions=Agent().instructions, may_end=False)
 
 
 def test_every_setting_is_where_the_service_looks_for_it() -> None:
@@ -173,6 +173,8 @@ def test_manners_become_the_policy() -> None:
         digits = { collect = true, terminator = "*", pause_seconds = 5, most = 16 }
         budget = { tokens = 50_000, dollars = 0.5 }
         prices = { text_in = 0.6, as_of = 2026-12-01 }
+        [[tools]]
+        built_in = "end_call"
     """)
     assert policy_of(settings) == Policy(
         instructions="Be kind.",

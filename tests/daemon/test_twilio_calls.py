@@ -123,6 +123,21 @@ async def test_a_call_that_is_over_was_not_transferred() -> None:
         ]
 
 
+async def test_a_call_that_was_passed_on_is_not_hung_up_with_our_side_of_it() -> None:
+    """Completed, it would end for the caller and for whoever they were put through to; a refused transfer leaves it."""
+    who = CallStarted(CALL, "stream", MULAW_8K, caller="+15550100", callee="+15550101")
+    api = Api()
+    async with calls_at(api) as calls:
+        switch = TwilioSwitch(calls, who, "wss://voice.example.net/m", Tickets(None).parameters)
+        assert [await switch.transfer("+15550142"), await switch.hang_up()] == ["", ""]
+        assert [*map(list, api.asked)] == [["Twiml"]]
+        other = TwilioSwitch(calls, who, "wss://voice.example.net/m", Tickets(None).parameters)
+        api.statuses.append(400)
+        assert await other.transfer("+15550142") != ""
+        assert await other.hang_up() == ""
+        assert [*map(list, api.asked)] == [["Twiml"], ["Twiml"], ["Status"]]
+
+
 async def test_a_second_failure_is_told() -> None:
     api = Api([500, 429])
     with capture_logs() as logs:

@@ -9,9 +9,10 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from opusagent.errors import OpusagentError, PeerGone, PeerRefused, PeerStalled, RemoteProtocolError
+from opusagent.tools.results import refusal
 from opusagent.tools.shapes import Field, Record, Scalar
 from opusagent.tools.spec import ToolContext, ToolRefused, ToolResult, ToolSpec
-from opusagent.tools.toolbox import MOST_OUTPUT, Toolbox, fit, refusal
+from opusagent.tools.toolbox import MOST_OUTPUT, Toolbox, fit
 from opusagent.units import CallId
 
 CONTEXT = ToolContext(CallId("c1"))

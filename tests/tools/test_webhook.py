@@ -15,9 +15,10 @@ from opusagent.net.http import Request, Response, Upgrade
 from opusagent.net.listener import FrontDoor, open_listeners, serve
 from opusagent.net.reach import Reach
 from opusagent.secret import Secret
+from opusagent.tools.results import refusal
 from opusagent.tools.shapes import Field, Record, Row, Scalar
 from opusagent.tools.spec import ToolContext, ToolResult
-from opusagent.tools.toolbox import Toolbox, refusal
+from opusagent.tools.toolbox import Toolbox
 from opusagent.tools.webhook import Webhook, WebhookTool, signature
 from opusagent.units import CallId
 
