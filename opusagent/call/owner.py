@@ -2,8 +2,9 @@
 
 What can be done depends on the cause. A model that has not reacted to what the caller said is asked to; one that owes
 an answer and says nothing at all is dropped, so that another session can be asked; and whatever the cause, the caller
-hears a sound in time. Where nothing helps, the caller is passed on if the configuration names somebody, or hears an
-apology, and the call ends.
+hears a sound in time. A service that has said that the caller speaks, and never says that they have stopped, is waited
+for no longer than it takes where our own ears know better. Where nothing helps, the caller is passed on if the
+configuration names somebody, or hears an apology, and the call ends.
 """
 
 from collections.abc import Sequence
@@ -52,14 +53,14 @@ class SilenceOwner:
         self._fallback = policy.patience.fallback
         self._has_failed = False
         self._air: Final = DeadAir(policy.patience.dead_air_seconds)
-        self._event_at = self._ear_began = self._noticed = LoopTime(0.0)
+        self._event_at = self._ear_began = self._ear_ended = self._noticed = LoopTime(0.0)
         self._is_unheard = False
         self._lag = 0.0
 
-    @property
-    def deadline(self) -> LoopTime | None:
-        """When `observe` has something to do."""
-        return self._air.deadline
+    def deadline(self, *, speaking: bool) -> LoopTime | None:
+        """When there is something to do. `speaking`: the service says that the caller does."""
+        times = (self._air.deadline, self._stop_due(speaking=speaking))
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -91,6 +92,7 @@ class SilenceOwner:
         if speaking:
             self._ear_began = now
             return
+        self._ear_ended = now
         is_speech = now - self._ear_began >= self._policy.turns.shortest / 1000
         self._is_unheard = is_speech and self._noticed < self._ear_began - self._policy.turns.lag
 
@@ -109,6 +111,7 @@ class SilenceOwner:
         """What to do now. `ready`: a session is there; `speaking`: the caller has the floor."""
         cause = None if self._farewell.is_final else self._cause(ready=ready, speaking=speaking)
         remedy = self._air.observe(cause, self._voice.playout.silent_from(now), now, lag=self._lag)
+        self._lag = 0.0 if cause is not None else self._lag
         if cause is None or remedy is None:
             return ()
         note = Note(SilenceBroken(now, cause.value, remedy.value))
@@ -122,6 +125,14 @@ class SilenceOwner:
             case Remedy.GIVE_UP:
                 return (note, *self.give_up(End(EndReason.DEAD_AIR, cause.value, INTERNAL_ERROR), now))
         assert_never(remedy)
+
+    def take_stop(self, *, speaking: bool, now: LoopTime) -> bool:
+        """Whether the caller has stopped and the service has not said so in time. Then our turn began before now."""
+        due = self._stop_due(speaking=speaking)
+        if due is None or now < due:
+            return False
+        self._lag = now - self._ear_ended - self._policy.turns.longest_lag
+        return True
 
     def give_up(self, end: End, now: LoopTime) -> Sequence[Command]:
         """The caller is told that the call cannot go on, or is passed on, and the call ends with `end`."""
@@ -160,6 +171,15 @@ class SilenceOwner:
         if self._errands.is_busy:
             return Silence.TOOL
         return Silence.UNHEARD if self._is_unheard else None
+
+    def _stop_due(self, *, speaking: bool) -> LoopTime | None:
+        """When a caller whom our own ears have heard stop is not waited for any longer."""
+        turns = self._policy.turns
+        is_heard = self._ear_began < self._ear_ended and self._noticed - turns.longest_lag < self._ear_ended
+        if not speaking or turns.local or not is_heard:
+            return None
+        stopped = max(self._ear_ended, self._noticed)
+        return LoopTime(stopped + turns.longest_lag + self._policy.patience.dead_air_seconds / 2)
 
     def _drop_if_stalled(self, cause: Silence, now: LoopTime) -> Sequence[Command]:
         if cause is not Silence.ANSWER_DUE or self._farewell.is_parting:

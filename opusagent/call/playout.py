@@ -263,10 +263,14 @@ class Playout:
         return LoopTime(end + (MARK_PATIENCE if awaits_marks else 0.0))
 
     def silent_from(self, now: LoopTime) -> LoopTime:
-        """When the last of what is here has been heard, or was, by the clock alone; `now` while it is on hold."""
+        """When the last of what is here has been heard, or was, by the clock alone; `now` while it is on hold.
+
+        Part of a frame is no sound: it waits for its rest, which may never come.
+        """
         if self._is_on_hold:
             return now
-        position, since = self._anchor if self._clock(now) < self._sent or not self._held else (self._sent, now)
+        is_playing = self._clock(now) < self._sent or len(self._held) < self._frame
+        position, since = self._anchor if is_playing else (self._sent, now)
         return LoopTime(since + (self.pushed - position) / self._bytes_per_second)
 
     def lose(self, now: LoopTime) -> None:

@@ -37,7 +37,7 @@ SILENCE: Final = 0.5
 class TurnPolicy:
     """Barge-in. Speech under `after` does not interrupt (`AFTER`); speech under `shortest` is no turn (`doubt`).
 
-    `lag` is how much later than it is the end of speech is known, in seconds.
+    `lag` is how much later than it is the end of speech is known, in seconds; `longest_lag` what that may be at most.
     """
 
     interrupt: Interrupt = Interrupt.ALWAYS
@@ -46,6 +46,7 @@ class TurnPolicy:
     doubt: Doubt = Doubt.OFF
     shortest: Ms = Ms(400)
     lag: float = SILENCE
+    longest_lag: float = SILENCE
     local: bool = False
     """Our own voice activity detection decides, and the service's is switched off."""
 

@@ -288,14 +288,15 @@ class Session:
             return None
         own = (self._floor.deadline, self._keypad.deadline, self._gate.deadline, self._farewell.deadline)
         errands = (self._errands.filler_due(now), self._errands.line_deadline)
-        times = (*own, *errands, self._silence.deadline, self._settles_at(now))
+        silence = self._silence.deadline(speaking=self._floor.is_speaking)
+        times = (*own, *errands, silence, self._settles_at(now))
         return min((time for time in times if time is not None), default=None)
 
     def on_time(self, now: LoopTime) -> Sequence[Command]:
         """A deadline has come."""
         interrupted = self._voice.obey(self._floor.on_time(now), now)
         asked = tuple(map(TellModel, self._gate.on_time(now)))
-        told = (*self._keypad.on_time(now), *self._errands.on_time(now))
+        told = (*self._keypad.on_time(now), *self._errands.on_time(now), *self._turns.on_time(now))
         return self._settled((*interrupted, *asked, *told), now)
 
     def _settled(self, commands: Sequence[Command], now: LoopTime) -> Sequence[Command]:

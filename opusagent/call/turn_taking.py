@@ -50,6 +50,13 @@ class TurnTaking:
             return ()
         if speaking:
             return self.on_started(now)
+        return self._end(now)
+
+    def on_time(self, now: LoopTime) -> Sequence[Command]:
+        """The service may not have said in time that the caller has stopped: then we do."""
+        return self._end(now) if self._silence.take_stop(speaking=self._floor.is_speaking, now=now) else ()
+
+    def _end(self, now: LoopTime) -> Sequence[Command]:
         return (TellModel(InputAudioBufferCommit()), *self.on_stopped(now))
 
     def on_started(self, now: LoopTime) -> Sequence[Command]:

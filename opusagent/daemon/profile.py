@@ -38,6 +38,9 @@ from opusagent.wire import is_object, to_text
 
 DOUBTS: Final[Mapping[str, Doubt]] = {"off": Doubt.OFF, "resume": Doubt.RESUME, "continue": Doubt.GO_ON}
 
+EAGERNESS_SECONDS: Final[Mapping[str, float]] = {"low": 8.0, "medium": 4.0, "auto": 4.0, "high": 2.0}
+"""How long the service waits at most for more words (`semantic_vad`)."""
+
 
 def profile_of(
     config: Config, leg: MediaFormat, tools: tuple[Tool, ...], hands: HandsFor, sounds: Sounds = NO_SOUNDS
@@ -79,6 +82,7 @@ def turns_of(config: Config) -> TurnPolicy:
         doubt=DOUBTS[agent.false_interruption],
         shortest=Ms(agent.shortest_speech_ms),
         lag=lag_of(config),
+        longest_lag=longest_lag_of(config),
         local=isinstance(config.realtime.turn_detection, LocalTurns),
     )
 
@@ -93,6 +97,12 @@ def lag_of(config: Config) -> float:
         case LocalTurns():
             return (config.vad.stop_frames + 1) * CHUNK / 1000
     assert_never(config.realtime.turn_detection)
+
+
+def longest_lag_of(config: Config) -> float:
+    """The same at most: what a service that listens to the words waits, by its eagerness (its reference)."""
+    detection = config.realtime.turn_detection
+    return EAGERNESS_SECONDS[detection.eagerness] if isinstance(detection, SemanticVad) else lag_of(config)
 
 
 def prices_of(prices: TokenPrices) -> Prices:

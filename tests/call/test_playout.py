@@ -496,3 +496,11 @@ def test_a_leg_without_marks_forgets_what_was_heard() -> None:
         sent(playout, at(1000 * count), at(1000 * count))
     assert playout.cut(at(99_050)) == (Cut(ItemId("item-99"), 0, heard=Ms(50), total=Ms(100)),)
     assert math.isclose(playout.ledger(at(100_000)).heard, 8 * (99 * 100 + 50))
+
+
+def test_part_of_a_frame_that_waits_for_its_rest_is_no_sound() -> None:
+    """The rest may never come: the silence began when the last whole frame had been heard."""
+    playout = mulaw(marks=False)
+    playout.push(ITEM, 0, sound(110))
+    sent(playout, at(1000))
+    assert {round(playout.silent_from(at(ms)) - START, 3) for ms in (200, 2000, 60_000)} == {0.11}
