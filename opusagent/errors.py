@@ -47,11 +47,15 @@ class PeerStalled(OpusagentError):
 
 
 class PeerRefused(OpusagentError):
-    """The peer could not be reached or did not agree to talk. `status` is its HTTP status, if it gave one."""
+    """The peer could not be reached or did not agree to talk. `status` is its HTTP status, if it gave one.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    `retry_after`: in how many seconds it may be asked again, if it said that.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status: Final = status
+        self.retry_after: Final = retry_after
 
 
 class CannotBind(OpusagentError):

@@ -46,11 +46,15 @@ class EndReason(enum.Enum):
 
 @attrs.frozen
 class End:
-    """A reason, what is known about it, and the WebSocket code that the caller's platform is told."""
+    """A reason, what is known about it, and the WebSocket code that the caller's platform is told.
+
+    `retry_after`: in how many seconds another try is welcome, if a service that is lost has said so.
+    """
 
     reason: EndReason
     detail: str = ""
     close_code: int = NORMAL_CLOSURE
+    retry_after: float | None = None
 
 
 HOPELESS_STATUS: Final = frozenset({400, 401, 403, 404})
@@ -111,6 +115,7 @@ def end_of_leg(leg: LegReasons, error: BaseException | None) -> End | None:
             return End(leg.broke, str(error), error.close_code if ours else INTERNAL_ERROR)
         case PeerRefused():
             hopeless = error.status in HOPELESS_STATUS and not ours
-            return End(EndReason.MODEL_REFUSED if hopeless else leg.refused, str(error), INTERNAL_ERROR)
+            reason = EndReason.MODEL_REFUSED if hopeless else leg.refused
+            return End(reason, str(error), INTERNAL_ERROR, error.retry_after)
         case _:
             return None

@@ -2,7 +2,8 @@
 
 The first try comes at once, because most losses are of one socket and not of the service. Later ones wait twice as long
 each, with jitter, so that the calls of one outage do not come back in step. A session that was lost again soon was no
-replacement, and its loss counts as one more failed try of the same recovery.
+replacement, and its loss counts as one more failed try of the same recovery. A service that says when it may be tried
+again (Retry-After) is not tried before, and not at all if that is too late.
 
 What no other session would mend is given up at once: a key, a quota, a model, settings that the service refuses.
 """
@@ -54,8 +55,10 @@ class Recovery:
         self.tries += 1
         if lost.reason in HOPELESS:
             return lost
-        last = LoopTime(self._since + self.patience)
-        return self._given_up(self._first, lost) if now >= last else min(last, LoopTime(now + self._wait(dice)))
+        last, welcome = LoopTime(self._since + self.patience), LoopTime(now + (lost.retry_after or 0.0))
+        if now >= last or welcome > last:
+            return self._given_up(self._first, lost)
+        return min(last, LoopTime(welcome + self._wait(dice)))
 
     def deferred(self, due: LoopTime, lost: End) -> LoopTime | End:
         """The next try at `due`, unless that is too late."""

@@ -22,6 +22,9 @@ EXCERPT_BYTES: Final = 4096
 
 _EXCERPT_CHARACTERS: Final = 500
 
+_MOST_DIGITS: Final = 6
+"""Of a Retry-After: more is more than eleven days."""
+
 _EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 
 
@@ -74,6 +77,7 @@ class Greeting:
     accepted: bool = field(default=False, init=False)
     _answer: bytearray = field(factory=bytearray, init=False)
     _location: str = field(default="", init=False)
+    _retry_after: float | None = field(default=None, init=False)
     _body: bytearray = field(factory=bytearray, init=False)
     _body_finished: bool = field(default=False, init=False)
 
@@ -124,7 +128,8 @@ class Greeting:
         text = self._body[:EXCERPT_BYTES].decode("utf-8", "replace").strip()[:_EXCERPT_CHARACTERS]
         pointed = f" and pointed to {self._location[:200]!r} (redirects are not followed)" if self._location else ""
         said = f": {text!r}" if text else ""
-        raise PeerRefused(f"{self.endpoint.authority} answered {self.status}{pointed}{said}", status=self.status)
+        answered = f"{self.endpoint.authority} answered {self.status}{pointed}{said}"
+        raise PeerRefused(answered, status=self.status, retry_after=self._retry_after)
 
     def _listen(self) -> None:
         if self._machine.connection is not None:
@@ -138,6 +143,7 @@ class Greeting:
             case RejectConnection(status_code=status, headers=headers, has_body=has_body):
                 self.status = status
                 self._location = dict(headers).get(b"location", b"").decode("latin-1")
+                self._retry_after = _seconds(dict(headers).get(b"retry-after", b""))
                 self._body_finished = not has_body
             case RejectData(data=data, body_finished=finished):
                 self._body += data
@@ -152,6 +158,15 @@ class Greeting:
             raise PeerRefused(f"{self.endpoint.authority} closed the connection before it answered")
         else:
             raise PeerRefused(f"{self.endpoint.authority} does not answer like a WebSocket server: {error}")
+
+
+def _seconds(retry_after: bytes) -> float | None:
+    """What a Retry-After says in seconds (RFC 9110 section 10.2.3); None for a date, which another clock has written.
+
+    >>> _seconds(b"20"), _seconds(b"Fri, 31 Dec 2027 23:59:59 GMT"), _seconds(b"")
+    (20.0, None, None)
+    """
+    return float(retry_after) if retry_after.isdigit() and len(retry_after) <= _MOST_DIGITS else None
 
 
 def _behind_the_head(answer: bytearray) -> bytes:

@@ -33,6 +33,16 @@ def test_what_no_other_session_would_mend_is_given_up_at_once() -> None:
     assert Recovery().on_lost(end, 0.0, T0) == end
 
 
+def test_a_service_that_says_when_it_may_be_tried_again_is_not_tried_before() -> None:
+    """The usual wait comes on top, with its jitter; a time that is too late is no time."""
+    recovery = Recovery()
+    recovery.on_lost(LOST, 0.0, T0)
+    busy = End(EndReason.MODEL_UNREACHABLE, "429", 1011, retry_after=5.0)
+    assert recovery.on_lost(busy, 0.5, T0) == T0 + 5.25
+    assert recovery.on_lost(busy, 0.5, LoopTime(T0 + 6.9)) == T0 + RECOVERY_SECONDS
+    assert isinstance(recovery.on_lost(busy, 0.5, LoopTime(T0 + 7.1)), End)
+
+
 def test_a_session_that_is_lost_again_soon_was_no_replacement() -> None:
     """One that lasted was, and the next loss has its own time."""
     recovery, now = Recovery(), T0
