@@ -27,7 +27,12 @@ class Calls:
         app.command(self.measure, name="bench")
 
     def demo(
-        self, *, output: Path = Path("demo-output"), platform: Platform = "twilio", agent: Path | None = None
+        self,
+        *,
+        output: Path = Path("demo-output"),
+        platform: Platform = "twilio",
+        agent: Path | None = None,
+        fault: str | None = None,
     ) -> int:
         """Place calls on this machine, offline: daemon, embedded model and caller, with real sockets and speech.
 
@@ -39,7 +44,12 @@ class Calls:
             Whose protocol the caller speaks. AudioCodes' line breaks in the middle of the call, and comes back.
         agent
             A configuration like examples/clinic.toml: its tools, keys and transfers at work, over Twilio.
+        fault
+            What happens in the middle of the call: a name such as model-drop; list shows them all. Fails if the caller
+            is left in silence, and if the call does not go on, or end with an apology where no model can be had.
         """
+        if fault is not None:
+            return _demo_fault(fault, output, platform, agent)
         if agent is None:
             return _demo(output, platform)
         if platform != "twilio":
@@ -121,6 +131,21 @@ def _demo(output: Path, platform: Platform) -> int:
 
     configure_logs("text", logging.WARNING)
     return OK if trio.run(run_demo, output, sys.stdout.write, platform) else FAILED
+
+
+def _demo_fault(name: str, output: Path, platform: Platform, agent: Path | None) -> int:
+    from opusagent.daemon.logs import configure_logs
+    from opusagent.demo.faults import ORDEALS, mistaken, titles
+    from opusagent.demo.ordeal import run_ordeal
+
+    if name == "list":
+        sys.stdout.write(titles())
+        return OK
+    if name not in ORDEALS or agent is not None:
+        complain(mistaken(name) if agent is None else "a fault is shown with the parrot only: leave --agent out")
+        return WRONG_CONFIGURATION
+    configure_logs("text", logging.WARNING)
+    return OK if trio.run(run_ordeal, ORDEALS[name], output, sys.stdout.write, platform) else FAILED
 
 
 def _demo_agent(path: Path, output: Path, environ: Mapping[str, str]) -> int:

@@ -15,6 +15,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from opusagent.call.disk import SharedDisk
+from opusagent.call.recorder import Disk
 from opusagent.daemon.admin_door import ADMIN, TokenSite, open_admin
 from opusagent.daemon.companionship import Companionship, open_companionship
 from opusagent.daemon.config import EMBEDDED_BACKEND, Config, doubts, load
@@ -55,12 +56,13 @@ async def run_daemon(
     stop: trio.Event,
     *,
     observer: Observer | None = None,
+    disk: Disk | None = None,
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until `stop`; then every call ends, is recorded to its end, and the function returns.
 
     The daemon inside another program: no signals, no service manager, no control socket, one configuration for good.
-    `task_status` is told the port.
+    `disk` does its blocking work, threads without it. `task_status` is told the port.
 
     Raises:
         CannotBind: the address cannot be listened at.
@@ -75,7 +77,7 @@ async def run_daemon(
         await trio.lowlevel.checkpoint()
         return model_url
 
-    means = Means(load=same, backend=backend, disk=SharedDisk(abandon_on_cancel=True), environ={})
+    means = Means(load=same, backend=backend, disk=disk or SharedDisk(abandon_on_cancel=True), environ={})
     generation = await settle(1, config, backend, means.disk)
     doorstep = await open_doorstep(config.server, ())
     companionship = await open_companionship(config.cluster)

@@ -108,11 +108,13 @@ async def _talk(visit: Visit, audience: Audience) -> list[float]:
     caller = visit.caller
     await caller.hear(Ms(300))
     await caller.quiet(Ms(500))
-    likenesses = [await _ask(caller, audience, "appointment")]
+    likenesses = [await ask(caller, audience, "appointment")]
     await _begin_to_ask(caller, audience, "opening_hours")
-    await visit.mishap()
-    likenesses.append(await _ask(caller, audience, "interruption"))
-    likenesses.append(await _ask(caller, audience, "goodbye"))
+    if visit.come_back is not None:
+        visit.wire.vanish()
+        await visit.come_back()
+    likenesses.append(await ask(caller, audience, "interruption"))
+    likenesses.append(await ask(caller, audience, "goodbye"))
     return likenesses
 
 
@@ -123,8 +125,8 @@ async def _begin_to_ask(caller: AnyCaller, audience: Audience, name: str) -> Non
     await caller.hear(Ms(1000))
 
 
-async def _ask(caller: AnyCaller, audience: Audience, name: str) -> float:
-    """Say something, hear the whole answer, and how alike it was."""
+async def ask(caller: AnyCaller, audience: Audience, name: str) -> float:
+    """Say something, hear the whole answer, and how alike it was. Raises `PeerGone` if the line ends before."""
     audience.say(f'caller: "{WORDS[name]}"')
     words = load(name)
     await caller.say(Converter(MULAW_8K, caller.media).push(words))

@@ -59,11 +59,15 @@ class At:
 
 @attrs.frozen
 class Mishap:
-    """A deed, at a moment of each of the next `times` sessions that come to it; None: of every one."""
+    """A deed, at a moment of each of the next `times` sessions that come to it; None: of every one.
+
+    The first `after` sessions of the backend are spared.
+    """
 
     deed: Deed
     at: At = At()
     times: int | None = 1
+    after: int = 0
 
 
 @attrs.frozen
@@ -105,6 +109,7 @@ class Mischief:
 
     faults: Sequence[Fault] = ()
     _dials: int = attrs.field(default=0, init=False)
+    _sessions: int = attrs.field(default=0, init=False)
     _done: Counter[int] = attrs.field(factory=Counter[int], init=False)
 
     def on_dial(self) -> ShutDoor | None:
@@ -115,7 +120,8 @@ class Mischief:
 
     def session(self) -> "Prank":
         """What befalls a session that begins."""
-        return Prank(self)
+        self._sessions += 1
+        return Prank(self, self._sessions)
 
     def awaits(self, number: int) -> bool:
         """Whether the fault of this number may still happen."""
@@ -133,9 +139,10 @@ class Mischief:
 
 @attrs.define(eq=False)
 class Prank:
-    """What befalls one session. Pure."""
+    """What befalls one session, the `number`-th. Pure."""
 
     mischief: Mischief
+    number: int
     _told: Counter[str] = attrs.field(factory=Counter[str], init=False)
     _due: list[tuple[LoopTime, int]] = attrs.field(factory=list[tuple[LoopTime, int]], init=False)
 
@@ -163,6 +170,9 @@ class Prank:
 
     def _waiting_for(self, kind: str) -> Sequence[tuple[int, At]]:
         """The faults that wait for the event of this kind which was told last."""
-        faults = [(number, each) for number, each in enumerate(self.mischief.faults) if self.mischief.awaits(number)]
-        moments = [(number, each.at) for number, each in faults if isinstance(each, Mishap)]
+        moments = [
+            (number, each.at)
+            for number, each in enumerate(self.mischief.faults)
+            if isinstance(each, Mishap) and self.number > each.after and self.mischief.awaits(number)
+        ]
         return [(number, at) for number, at in moments if (at.kind, at.nth) == (kind, self._told[kind])]

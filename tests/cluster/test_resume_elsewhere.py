@@ -53,7 +53,7 @@ class Dialled:
     async def comes_back_to(self, port: int) -> None:
         """Its socket breaks, it dials whoever is at `port`, and what is said is answered."""
         with trio.fail_after(PATIENCE):
-            await self.caller.break_line(self.connection.cut)
+            await self.caller.break_line(self.connection.wire.vanish)
             self.connection = await self.wires.start(stay_connected, address(port))
             await self.caller.resume(self.connection.socket)
             await self.caller.say(load("interruption"))
@@ -65,7 +65,7 @@ class Dialled:
             connection = await self.wires.start(stay_connected, address(port))
             await connection.socket.send(resume(WHO.conversation_id))
             assert "conversation not found" in await connection.socket.receive()
-            connection.cut()
+            connection.wire.vanish()
 
 
 def address(port: int) -> str:

@@ -75,6 +75,12 @@ def test_a_deed_is_done_in_as_many_sessions_as_were_asked_for() -> None:
         assert done == expected
 
 
+def test_the_first_sessions_may_be_spared() -> None:
+    error = [ErrorEvent(error=ErrorDetail(type="error"))]
+    mischief = Mischief((Mishap(Misdeed.FREEZE, At("error"), after=1),))
+    assert [mischief.session().notice(error, T0) for _ in range(2)] == [False, True]
+
+
 def test_nothing_of_the_garbage_can_be_read() -> None:
     for text in GARBAGE:
         with pytest.raises(RemoteProtocolError):
@@ -198,4 +204,5 @@ async def test_a_shut_door_answers_in_http_and_says_when_to_come_again() -> None
                 await connect(world, url, [], MODEL)
             await (await connect(world, url, [], MODEL)).close()
             world.cancel_scope.cancel()
-    assert (refused.value.status, told) == (429, ["the model's door answers 429"])
+    refusal = refused.value
+    assert (refusal.status, refusal.retry_after, told) == (429, 7.0, ["the model's door answers 429"])
