@@ -70,7 +70,10 @@ KEYS: dict[str, tuple[str, ...]] = {
         "digits",
         "budget",
         "prices",
+        "language",
+        "tools",
     ),
+    "routes": ("default", "parameters", "bots", "paths", "numbers"),
     "recording": (
         "directory",
         "rate",
@@ -136,6 +139,7 @@ agents = st.builds(
         goodbye_seconds=st.floats(1, 120),
         mask_digits=st.booleans(),
         mute_tones=st.booleans(),
+        language=st.none() | st.sampled_from(["es", "pt-BR"]),
         digits=st.builds(
             Digits, st.booleans(), st.sampled_from(["", "#", "A"]), st.floats(0.1, 60), st.integers(1, 64)
         ),
@@ -275,7 +279,10 @@ _SCALARS = st.one_of(
     listens.map(lambda listen: listen.address),
 ).map(lambda value: _toml(value).replace("NaN", "nan").replace("Infinity", "inf"))
 _VALUES = _SCALARS | st.sampled_from(
-    ["[]", "[[1]]", "{}", '{a = "b"}', "2026-01-01", "10:00:00", "0xffff", "1e400", "=", ""]
+    [
+        *('{ "/twilio/media/x" = "default" }', '{ d = { x = "refuse" } }', '["end_call"]'),
+        *("[]", "[[1]]", "{}", '{a = "b"}', "2026-01-01", "10:00:00", "0xffff", "1e400", "=", ""),
+    ]
 )
 
 
@@ -283,8 +290,8 @@ _VALUES = _SCALARS | st.sampled_from(
 def near_misses(draw: st.DrawFn) -> str:
     """Text with the tables and keys of the contract, any number, any order, any values; some of it no TOML."""
     text = ""
-    for table in draw(st.lists(st.sampled_from([*KEYS, "sever", "a b", "server.listen"]), max_size=6)):
-        own = st.sampled_from(KEYS.get(table, ("listen",)))
+    for table in draw(st.lists(st.sampled_from([*KEYS, "agents", "sever", "a b", "server.listen"]), max_size=6)):
+        own = st.sampled_from((*KEYS["agent"], "name") if table == "agents" else KEYS.get(table, ("listen",)))
         keys = draw(st.lists(own | st.sampled_from(["url", "prot", '"a b"', "a.b"]), max_size=4, unique=True))
         head = draw(st.sampled_from([f"[{table}]", f"[{table}]", f"[{table}]", f"[[{table}]]", ""]))
         text += head + "\n" + "".join(f"{key} = {draw(_VALUES)}\n" for key in keys)

@@ -7,17 +7,20 @@ from typing import Final
 from attrs import evolve
 
 from opusagent.call.policy import KeyAction, TransferTo
-from opusagent.daemon.config import load
+from opusagent.daemon.config import doubts, load
 from opusagent.daemon.config_keys import KeyBindings
+from opusagent.daemon.config_talk import CallBudget
+from opusagent.daemon.routing import Ground, Inbound, Routed, choose
 from opusagent.net.client import HttpClient
 from opusagent.tools.built_in import EndCall, TransferCall
-from opusagent.tools.declared import built_ins, open_toolbox, session_tools
+from opusagent.tools.declared import built_ins, declared_name, open_toolbox, session_tools
 from opusagent.tools.results import refusal
 from opusagent.tools.spec import ToolContext, ToolResult
 from opusagent.tools.threads import ToolThreads
 from opusagent.units import CallId
 
 CLINIC: Final = Path("examples/clinic.toml")
+AGENTS: Final = Path("examples/agents.toml")
 CALL: Final = ToolContext(CallId("c1"), caller="+15550100")
 
 
@@ -30,6 +33,27 @@ def test_what_the_clinics_model_may_call() -> None:
         "end_call": EndCall(),
     }
     assert config.agent.keys == KeyBindings({"0": TransferTo("reception"), "#": KeyAction.HANG_UP})
+
+
+def test_whom_the_agents_of_the_example_take() -> None:
+    config = load(AGENTS, {})
+    calls = (
+        Inbound("twilio", "/twilio/media", "+15550199"),
+        Inbound("twilio", "/twilio/media", "+15550101"),
+        Inbound("twilio", "/twilio/media/ventas", "+15550101"),
+        Inbound("audiocodes", "/audiocodes", bot="SalesBot"),
+        Inbound("audiocodes", "/audiocodes", "sip:ventas@10.0.0.1"),
+    )
+    assert [choose(config.routes, call) for call in calls] == [
+        Routed("default", Ground.DEFAULT),
+        Routed("sales", Ground.NUMBER, "15550101"),
+        Routed("ventas", Ground.PATH, "/twilio/media/ventas"),
+        Routed("sales", Ground.BOT, "SalesBot"),
+        Routed("ventas", Ground.NUMBER, "ventas"),
+    ]
+    assert [declared_name(tool) for tool in config.of("ventas").tools] == ["end_call"]
+    assert (config.of("ventas").agent.voice, config.of("sales").agent.budget) == ("marin", CallBudget(dollars=0.5))
+    assert [doubt for doubt in doubts(config) if "agent" in doubt] == []
 
 
 async def test_a_slot_is_found_booked_once_and_not_found_again() -> None:

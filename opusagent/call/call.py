@@ -17,7 +17,7 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from opusagent.call.caller import Caller
+from opusagent.call.caller import Caller, part
 from opusagent.call.downlink import tell_caller
 from opusagent.call.ending import Ending
 from opusagent.call.model_leg import ModelLeg, Replacing
@@ -31,9 +31,7 @@ from opusagent.call.switch import RecordingSwitch
 from opusagent.call.uplink import hear_caller
 from opusagent.call.wiring import Call, Exchange, Profile
 from opusagent.call.words import to_json_lines
-from opusagent.errors import GOING_AWAY, INTERNAL_ERROR, PeerGone, PeerStalled, RemoteProtocolError
-from opusagent.net.message_socket import MessageSocket
-from opusagent.platforms.dialect import CallerLeft, Dialect
+from opusagent.errors import GOING_AWAY, INTERNAL_ERROR
 from opusagent.units import CallId, LoopTime
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -193,7 +191,7 @@ async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
             with trio.move_on_after(limits.goodbye_seconds / 3):
                 await asked.wait()
         with trio.move_on_after(limits.goodbye_seconds / 3):
-            await _part(caller, call.caller.dialect, end)
+            await part(caller, call.caller.dialect, end.reason.value)
         await caller.close(end.close_code, end.reason.value)
 
 
@@ -210,18 +208,3 @@ async def _end_at_platform(call: Call, limits: Limits, asked: trio.Event) -> Non
         asked.set()
     if patience.cancelled_caught:
         log.warning("the platform did not confirm that it hung up: the call may go on there", call=call.call_id)
-
-
-async def _part(caller: MessageSocket, dialect: Dialect, end: End) -> None:
-    """Tell the platform in its own words that the call is over, and hear it agree."""
-    words = dialect.hang_up(end.reason.value)
-    if not words:
-        return
-    try:
-        await caller.send(*words)
-        while not isinstance(dialect.parse(await caller.receive()), CallerLeft):
-            replies = dialect.replies()
-            if replies:
-                await caller.send(*replies)
-    except (PeerGone, PeerStalled, RemoteProtocolError):
-        return

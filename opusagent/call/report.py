@@ -91,7 +91,7 @@ class CallReport:
     `unknown_messages` are counts, by code and by kind. `recording` is its file, `recording_fault` why it is not whole.
     `hearing` is what the daemon's own ears heard, None without them; `words` is the transcript in numbers. `tokens` are
     the service's own count, by kind, and `dollars` what they cost by the prices of the configuration. `underruns`: the
-    caller's playout ran dry while a response was still being delivered.
+    caller's playout ran dry while a response was still being delivered. `agent`: whose the call was.
     """
 
     call_id: CallId
@@ -127,6 +127,7 @@ class CallReport:
     model_gaps: tuple[float, ...] = ()
     silences: dict[str, int] = attrs.field(factory=dict[str, int])
     underruns: Underruns = Underruns()
+    agent: str = ""
 
 
 def tell(moment: Moment, since: LoopTime) -> Happening:
@@ -221,6 +222,7 @@ def page(report: CallReport) -> str:
     lines = (
         f"call {report.call_id}  {report.started:%Y-%m-%d %H:%M:%S %Z}  {report.seconds:.1f} s",
         f"  from {report.caller or 'unknown'} to {report.callee or 'unknown'}, platform call {report.platform_call_id}",
+        f"  agent: {report.agent or 'not known'}",
         f"  ended: {ended}",
         f"  the caller spoke {report.caller_turns} times, {report.barge_ins} barge-ins, {len(waits)} answers{slowest}",
         f"  caller: {audio.caller_received} ms heard, {audio.model_appended} sent on, {audio.caller_dropped} dropped",

@@ -76,12 +76,16 @@ log: FilteringBoundLogger = structlog.get_logger()
 
 @attrs.frozen
 class Profile:
-    """Who answers: what the model is told, how the conversation is held, how its audio is written, what it can do."""
+    """Who answers: what the model is told, how the conversation is held, how its audio is written, what it can do.
+
+    `agent` is the name of all that, for the report.
+    """
 
     opening: SessionUpdate
     policy: Policy = Policy()
     model_media: MediaFormat = PCM16_24K
     hands: HandsFor = no_hands
+    agent: str = ""
 
 
 def watch_nothing(moment: Moment) -> None:
@@ -145,6 +149,7 @@ class Call:
         policy, media = profile.policy, profile.model_media
         self.account: Final = Account(self.began, self.playout, media, recording.tape, mask_digits=policy.mask_digits)
         self._prices: Final = policy.budget.prices
+        self._agent: Final = profile.agent
         self.work: Final = Work(profile.hands(self.downlink.say), self._on_tool_result, self._on_transfer)
         self.breaker: Final = exchange.breaker
         self.model: Final = ModelSide(self.uplink, self.account.transcript, commits=policy.turns.local)
@@ -376,6 +381,7 @@ class Call:
             dollars=round(counts.tokens.cost(self._prices), 6),
             peaks=Peaks(self.playout.leg.ms_of(self.uplink.peak_bytes), self.playout.leg.ms_of(self.playout.peak)),
             underruns=self.playout.underruns,
+            agent=self._agent,
         )
 
     def transcript(self) -> Sequence[Line]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from opusagent.daemon.config_admin import AdminTable, read_admin
+from opusagent.daemon.config_agents import read_agents
 from opusagent.daemon.config_cluster import ClusterTable, read_cluster
 from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
 from opusagent.daemon.config_errors import TableReader, read_document
@@ -22,6 +23,7 @@ from opusagent.daemon.config_platforms import (
     read_audiocodes,
     read_twilio,
 )
+from opusagent.daemon.config_routes import RouteReader, RoutesTable, route_doubts
 from opusagent.daemon.config_tables import (
     Admin,
     Agent,
@@ -37,7 +39,7 @@ from opusagent.daemon.config_tables import (
     Twilio,
     Vad,
 )
-from opusagent.daemon.config_talk import LocalTurns, Tuning, manner_problems
+from opusagent.daemon.config_talk import LocalTurns, Tuning
 from opusagent.daemon.config_tools import ToolReader, transfer_targets
 from opusagent.daemon.config_tracing import TracingTable, read_tracing
 from opusagent.daemon.config_twilio import TwilioRest, TwilioRestTable, read_twilio_rest
@@ -58,6 +60,7 @@ from opusagent.daemon.config_values import (
 from opusagent.daemon.profile import session_problems
 from opusagent.errors import ConfigError
 from opusagent.secret import Secret
+from opusagent.tools.declared import declared_name
 
 __all__ = [
     "EMBEDDED_BACKEND",
@@ -117,6 +120,7 @@ _TABLES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
     "twilio_rest": TwilioRestTable,
     "cluster": ClusterTable,
     "tracing": TracingTable,
+    "routes": RoutesTable,
 }
 
 _NO_KEY: Final = (
@@ -158,12 +162,12 @@ def alerts_in(environ: Mapping[str, str]) -> Alerts:
 def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Config:
     if not document:
         raise ConfigError([f"the configuration is empty: {NO_PLATFORM}"])
-    reader = TableReader(document, _TABLES, overrides_in(environ), ("tools",))
+    reader = TableReader(document, _TABLES, overrides_in(environ), ("tools", "agents"))
     server = reader.read("server", Server)
     realtime = _realtime(reader, environ)
     twilio = read_twilio(reader, environ, lambda name: _credential(name, tokens_in, environ, reader.problems))
     audiocodes = read_audiocodes(reader, lambda name: _credential(name, tokens_in, environ, reader.problems))
-    agent = reader.read("agent", Agent)
+    crew = read_agents(reader)
     recording = reader.read_if_there("recording", Recording)
     limits = reader.read("limits", Limits)
     admin = read_admin(reader, environ, lambda name: _credential(name, tokens_in, environ, reader.problems), server)
@@ -171,19 +175,20 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
     vad, quality, alerts = reader.read("vad", Vad), reader.read("quality", Quality), reader.read("alerts", Alerts)
     before = len(reader.problems)
     tools = ToolReader(reader).read()
-    # A target that is missing may be one that is wrong.
-    targets = transfer_targets(tools) if len(reader.problems) == before else None
+    # A target or a tool that is missing may be one that is wrong.
+    names = [declared_name(tool) for tool in tools] if len(reader.problems) == before else None
+    targets = transfer_targets(tools)
     rest = read_twilio_rest(reader, environ, lambda name: _credential(name, key_in, environ, reader.problems))
     cluster, tracing = read_cluster(reader), read_tracing(reader)
+    routes = RouteReader(reader, crew.names, twilio, audiocodes).read()
     problems = [
         *reader.problems,
         *_certificate_problems(server, reader.faulty),
         *platform_problems(server, twilio, audiocodes, reader.faulty),
         *_chunk_problems(audio, reader),
-        *manner_problems(agent, reader.faulty),
         *_ear_problems(realtime, vad, reader),
-        *([] if targets is None else agent.keys.problems(targets)),
-        *([] if targets is None else fallback_problems(limits.fallback, targets)),
+        *crew.problems(reader.faulty, names, targets),
+        *([] if names is None else fallback_problems(limits.fallback, targets)),
     ]
     if problems:
         raise ConfigError(problems)
@@ -192,7 +197,7 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
         realtime,
         twilio,
         audiocodes,
-        agent,
+        crew.default,
         recording,
         limits,
         admin,
@@ -204,6 +209,8 @@ def _config(document: Mapping[str, object], environ: Mapping[str, str]) -> Confi
         rest,
         cluster,
         tracing,
+        crew.named,
+        routes,
     )
     problems = session_problems(config)
     if problems:
@@ -233,10 +240,11 @@ def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:
 
 def doubts(config: Config) -> list[str]:
     """What is allowed and hardly meant, each with what to do about it."""
-    if config.realtime.url != EMBEDDED_BACKEND:
-        return []
-    where = f"set the environment's {KEY_VARIABLE}, or `api_key_file` under [realtime]"
-    return [f"callers will talk to the parrot inside this program and to no model: there is no key; {where}"]
+    told = route_doubts(config)
+    if config.realtime.url == EMBEDDED_BACKEND:
+        where = f"set the environment's {KEY_VARIABLE}, or `api_key_file` under [realtime]"
+        told.append(f"callers will talk to the parrot inside this program and to no model: there is no key; {where}")
+    return told
 
 
 def _tuned(realtime: Realtime, tuning: Tuning) -> Realtime:

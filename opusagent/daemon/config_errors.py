@@ -31,7 +31,15 @@ from opusagent.daemon.config_talk import (
     parse_session_fields,
     parse_token_limit,
 )
-from opusagent.daemon.config_values import Listen, WrongValue, key_in, parse_listen, shown
+from opusagent.daemon.config_values import (
+    Listen,
+    WrongValue,
+    key_in,
+    parse_listen,
+    parse_names,
+    parse_names_by_value,
+    shown,
+)
 from opusagent.errors import ConfigError
 from opusagent.secret import Secret
 
@@ -88,6 +96,20 @@ class TableReader:
             wrong = self._account(place, kind, errors)
         return _CONVERTER.structure(_without(table, wrong), kind)
 
+    def read_over(self, name: str, place: str, table: object, kind: type[_T]) -> _T:
+        """`table`, which stands at `place`, as far as it is right; what it does not say, the table called `name` says.
+
+        A key stands for all of its value: a table in a table is not mixed. What is wrong with `name` is told elsewhere.
+        """
+        self.read_entry(place, table, kind)
+        below = self._document.get(name, {})
+        ground = _without(below, self._faulty_in(name)) if _is_table(below) else dict[str, object]()
+        both = {**ground, **_without(table, self._faulty_in(place))}
+        return _CONVERTER.structure({key: value for key, value in both.items() if key in _keys(kind)}, kind)
+
+    def _faulty_in(self, place: str) -> set[str]:
+        return {each.removeprefix(f"{place}.") for each in self.faulty if each.startswith(f"{place}.")}
+
     def entries(self, name: str) -> list[tuple[str, Mapping[str, object]]]:
         """Each table of the array of tables called `name`, with its place; none if the document has none."""
         array = self._document.get(name, [])
@@ -129,21 +151,21 @@ class TableReader:
         if not _is_table(self._document[name]) and (home := self._home_of(name)):
             return f"unknown key `{_as_key(name)}` at the top level: it belongs under {home}"
         kind = "table" if _is_table(self._document[name]) else "key"
-        return f"unknown {kind} `{_as_key(name)}`{_suggestion(name, self._names())} at the top level"
+        return f"unknown {kind} `{_as_key(name)}`{suggestion(name, self._names())} at the top level"
 
     def _unknown_key(self, key: str, table: str, kind: type[object]) -> str:
         if home := self._home_of(key):
             return f"unknown key `{_as_key(key)}` at {table}: it belongs under {home}"
-        return f"unknown key `{_as_key(key)}`{_suggestion(key, _keys(kind))} at {table}"
+        return f"unknown key `{_as_key(key)}`{suggestion(key, _keys(kind))} at {table}"
 
     def _home_of(self, key: str) -> str:
         return " or ".join(f"[{table}]" for table, kind in self._known.items() if key in _keys(kind))
 
 
-def _suggestion(word: str, known: Collection[str]) -> str:
+def suggestion(word: str, known: Collection[str]) -> str:
     """What was perhaps meant: ', did you mean `port`?', or else all that there is.
 
-    >>> _suggestion("Max-Calls", ["listen", "max_calls"]), _suggestion("colour", ["listen", "max_calls"])
+    >>> suggestion("Max-Calls", ["listen", "max_calls"]), suggestion("colour", ["listen", "max_calls"])
     (', did you mean `max_calls`?', ' (known are: `listen`, `max_calls`)')
     """
     likely = difflib.get_close_matches(word.lower().replace("-", "_"), known, n=1)
@@ -250,6 +272,22 @@ def _strict_token_limit(value: object, _: object) -> TokenLimit:
     return parse_token_limit(value)
 
 
+def _strict_names(value: object, _: object) -> Mapping[str, str]:
+    return parse_names(value)
+
+
+def _strict_names_by_value(value: object, _: object) -> Mapping[str, Mapping[str, str]]:
+    return parse_names_by_value(value)
+
+
+def _is_names(kind: object) -> bool:
+    return kind == Mapping[str, str]
+
+
+def _is_names_by_value(kind: object) -> bool:
+    return kind == Mapping[str, Mapping[str, str]]
+
+
 def _strict_session_fields(value: object, _: object) -> SessionFields:
     return parse_session_fields(value)
 
@@ -335,6 +373,8 @@ def _strict_converter() -> cattrs.Converter:
     converter.register_structure_hook_func(_is_ruled, _by_its_rules)
     converter.register_structure_hook_func(_is_array, _strict_array)
     converter.register_structure_hook(date, _strict_date)
+    converter.register_structure_hook_func(_is_names, _strict_names)
+    converter.register_structure_hook_func(_is_names_by_value, _strict_names_by_value)
     converter.register_structure_hook(SessionFields, _strict_session_fields)
     converter.register_structure_hook_func(_is_turn_choice, _strict_turns)
     converter.register_structure_hook_func(_is_truncation, _strict_truncation)

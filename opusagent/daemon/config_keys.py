@@ -18,11 +18,11 @@ class KeyBindings:
 
     actions: Mapping[str, KeyAction | TransferTo] = attrs.field(factory=dict[str, KeyAction | TransferTo])
 
-    def problems(self, targets: Collection[str]) -> list[str]:
-        """What is wrong if `targets` are the names that calls can be transferred to."""
+    def problems(self, targets: Collection[str], place: str = "agent") -> list[str]:
+        """What is wrong if `targets` are the names that calls can be transferred to; they are the keys of `place`."""
         known = ", ".join(f"`{target}`" for target in targets) or "none: there is no tool `transfer_call`"
         return [
-            f"`{key}` transfers to {shown(action.target)}; targets are {known}, at agent.keys"
+            f"`{key}` transfers to {shown(action.target)}; targets are {known}, at {place}.keys"
             for key, action in self.actions.items()
             if isinstance(action, TransferTo) and action.target not in targets
         ]

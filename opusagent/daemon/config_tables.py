@@ -1,5 +1,6 @@
 """What a configuration says, table by table: frozen values with their defaults and their rules."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
@@ -20,12 +21,15 @@ from opusagent.daemon.config_values import (
     ServerPath,
     Words,
     WrongValue,
+    agent_name,
     between,
+    language_tag,
     shown,
 )
+from opusagent.daemon.routing import DEFAULT_AGENT, Routes
 from opusagent.platforms.twilio_signature import SharedKey, TwilioKeys
 from opusagent.secret import Secret
-from opusagent.tools.declared import Declared
+from opusagent.tools.declared import Declared, declared_name
 
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
 
@@ -119,12 +123,24 @@ class AudioCodes:
 
 @attrs.frozen
 class Agent(Manners):
-    """`[agent]`: who the model is. With a `greeting` it speaks first. `keys`: what telephone keys do by themselves."""
+    """`[agent]`: who the model is. With a `greeting` it speaks first. `keys`: what telephone keys do by themselves.
+
+    `tools` are the names of those that it may call, None: all. `language` is the conversation's, None: the caller's.
+    """
 
     instructions: Words = "You are a friendly assistant on the telephone. Answer briefly and in the caller's language."
     voice: Words = "marin"
     greeting: Words | None = None
     keys: KeyBindings = KeyBindings()
+    language: Annotated[str, language_tag] | None = None
+    tools: tuple[Words, ...] | None = None
+
+
+@attrs.frozen
+class NamedAgent(Agent):
+    """One of `[[agents]]`. What it does not say, `[agent]` says."""
+
+    name: Annotated[str, agent_name] = ""
 
 
 def encodable(form: Format) -> Format:
@@ -232,7 +248,10 @@ class Admin:
 
 @attrs.frozen
 class Config:
-    """All of it. `tools` are what the model may call, in the order in which it is told of them."""
+    """All of it. `tools` are what models may call, in the order in which they are told of them.
+
+    `agent` takes the calls that `routes` do not give to one of `agents`.
+    """
 
     server: Server = Server()
     realtime: Realtime = Realtime()
@@ -250,3 +269,18 @@ class Config:
     twilio_rest: TwilioRest | None = None
     cluster: Cluster | None = None
     tracing: Tracing | None = None
+    agents: tuple[NamedAgent, ...] = ()
+    routes: Routes = Routes()
+
+    @property
+    def crew(self) -> Mapping[str, Agent]:
+        """All agents, by name."""
+        return {DEFAULT_AGENT: self.agent, **{agent.name: agent for agent in self.agents}}
+
+    def of(self, name: str) -> "Config":
+        """As it is for the calls of one agent: that is its `agent`, and `tools` are what it may call."""
+        agent = self.crew[name]
+        if agent.tools is None:
+            return attrs.evolve(self, agent=agent)
+        by_name = {declared_name(tool): tool for tool in self.tools}
+        return attrs.evolve(self, agent=agent, tools=tuple(by_name[each] for each in agent.tools))

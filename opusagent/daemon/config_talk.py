@@ -21,6 +21,10 @@ MOST_TOKENS: Final = 1_000_000
 """Of one response. The service's own limit is lower, and not the same for every model."""
 
 
+INTERRUPTION: Final = ("interrupt", "interrupt_after_ms", "false_interruption")
+"""Keys of `[agent]` that have to go together."""
+
+
 def one_key(text: str) -> str:
     """One key, or none."""
     if text and text not in KEYS:
@@ -85,17 +89,17 @@ class Manners:
     prices: TokenPrices = TokenPrices()
 
 
-def manner_problems(manners: Manners, faulty: Collection[str]) -> list[str]:
-    """What contradicts itself. Nothing is said of a value that is itself wrong."""
-    if {"agent.interrupt", "agent.interrupt_after_ms", "agent.false_interruption"} & set(faulty):
+def manner_problems(manners: Manners, faulty: Collection[str], place: str = "agent") -> list[str]:
+    """What contradicts itself in the table at `place`. Nothing is said of a value that is itself wrong."""
+    if {f"{place}.{key}" for key in INTERRUPTION} & set(faulty):
         return []
     problems: list[str] = []
     if manners.interrupt == "after_ms" and manners.interrupt_after_ms == 0:
-        problems.append('`interrupt` is "after_ms": set `interrupt_after_ms` to more than 0, at agent.interrupt')
+        problems.append(f'`interrupt` is "after_ms": set `interrupt_after_ms` to more than 0, at {place}.interrupt')
     if manners.interrupt != "after_ms" and manners.interrupt_after_ms:
-        problems.append('`interrupt_after_ms` takes `interrupt = "after_ms"`, at agent.interrupt_after_ms')
+        problems.append(f'`interrupt_after_ms` takes `interrupt = "after_ms"`, at {place}.interrupt_after_ms')
     if manners.interrupt != "always" and manners.false_interruption != "off":
-        problems.append('`false_interruption` takes `interrupt = "always"`, at agent.false_interruption')
+        problems.append(f'`false_interruption` takes `interrupt = "always"`, at {place}.false_interruption')
     return problems
 
 

@@ -21,8 +21,8 @@ from opusagent.daemon.config_values import (
 )
 from opusagent.net.reach import Reach, may_reach, numeric
 from opusagent.secret import Secret
-from opusagent.tools.built_in import BuiltIn, EndCall, SendDigits, TransferCall, name_of
-from opusagent.tools.declared import Declared, McpServer
+from opusagent.tools.built_in import BuiltIn, EndCall, SendDigits, TransferCall
+from opusagent.tools.declared import Declared, McpServer, declared_name
 from opusagent.tools.function import PythonFunction
 from opusagent.tools.loading import load_function
 from opusagent.tools.shapes import Choice, Field, Record, Row, Scalar, Shape
@@ -116,7 +116,7 @@ class ToolReader:
         tool = self._of_kind(place, table)
         if tool is None:
             return None
-        name = name_of(tool) if isinstance(tool, EndCall | TransferCall | SendDigits) else tool.name
+        name = declared_name(tool)
         if name in self._names:
             self._complain(place, "name", f"must not be {shown(name)}, which another tool is called")
             return None

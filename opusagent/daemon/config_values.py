@@ -7,13 +7,14 @@ configuration's classes (`Annotated[str, path_on_this_server]`), so that a field
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from opusagent.daemon.routing import DEFAULT_AGENT, REFUSE, VOICE_PATH
 from opusagent.platforms.twilio_signature import SharedKey
 from opusagent.secret import Secret
 
@@ -129,11 +130,27 @@ def tool_name(text: str) -> str:
     return text
 
 
+def agent_name(text: str) -> str:
+    """What an agent is called: also as the value of a label."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise WrongValue(f"must be 1 to 64 letters, digits, _ and -, not {shown(text)}")
+    if text in {DEFAULT_AGENT, REFUSE}:
+        raise WrongValue(f"must not be {shown(text)}, which [routes] means something else by")
+    return text
+
+
+def language_tag(text: str) -> str:
+    """A language (BCP 47): two or three letters, and what there is of it."""
+    if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", text):
+        raise WrongValue(f'must be a code like "es" or "pt-BR", not {shown(text)}')
+    return text
+
+
 def path_on_this_server(text: str) -> str:
     """The path of a URL, other than those that the daemon itself answers."""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text):
         raise WrongValue(f'must be a plain path like "/twilio/media", not {shown(text)}')
-    if text in {"/healthz", "/readyz", "/twilio/voice"}:
+    if text in {"/healthz", "/readyz", VOICE_PATH}:
         raise WrongValue(f"must not be {shown(text)}, which the daemon answers itself")
     return text
 
@@ -200,6 +217,23 @@ def lines_in(file: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
+def parse_names(value: object) -> Mapping[str, str]:
+    """A table of texts. Raises `WrongValue`, with all that is wrong."""
+    if not _is_table(value):
+        raise WrongValue(f'must be a table like {{ "a" = "b" }}, not {shown(value)}')
+    wrong = [f"{shown(key)} = {shown(each)}" for key, each in value.items() if not isinstance(each, str)]
+    if wrong:
+        raise WrongValue(f"must hold text in quotes, unlike {', '.join(wrong)}")
+    return {key: str(each) for key, each in value.items()}
+
+
+def parse_names_by_value(value: object) -> Mapping[str, Mapping[str, str]]:
+    """A table of tables of texts. Raises `WrongValue`."""
+    if not _is_table(value) or not all(map(_is_table, value.values())):
+        raise WrongValue(f'must be a table of tables like {{ department = {{ "a" = "b" }} }}, not {shown(value)}')
+    return {key: parse_names(each) for key, each in value.items()}
+
+
 def is_plain(text: str) -> bool:
     """Whether `text` is printable ASCII without spaces, fit for a header."""
     return all("!" <= character <= "~" for character in text)
@@ -243,6 +277,10 @@ def shown(value: object) -> str:
             return "a table"
         case _:
             return "a date or a time"
+
+
+def _is_table(value: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(value, dict)
 
 
 def _is_address(host: str) -> bool:

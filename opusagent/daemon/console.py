@@ -18,7 +18,7 @@ from opusagent.plain import plain
 
 _T = TypeVar("_T")
 
-HEAD: Final = ("call", "platform", "from", "to", "started", "s", "gen", "state")
+HEAD: Final = ("call", "platform", "agent", "from", "to", "started", "s", "gen", "state")
 _RIGHT: Final = frozenset({"s", "gen"})
 _NUMBER: Final = 24
 """Characters that a number or a name gets in a table."""
@@ -94,11 +94,12 @@ def table(calls: Sequence[CallOnLine]) -> str:
 def detail_in_words(detail: CallDetail) -> str:
     """One call, on a few lines."""
     call, now, audio = detail.call, detail.progress, detail.progress.audio
+    model = "ready" if now.is_ready else "not ready"
     errors = ", ".join(f"{code} {count}" for code, count in sorted(now.model_errors.items())) or "none"
     lines = [
         f"call {call.call_id}  {call.platform}  {call.started:%Y-%m-%d %H:%M:%S %Z}  {duration(call.seconds)}",
         f"  from {call.caller or 'unknown'} to {call.callee or 'unknown'}, platform call {call.platform_call_id}",
-        f"  {_state(call)}, model {'ready' if now.is_ready else 'not ready'}, generation {call.generation}",
+        f"  {_state(call)}, model {model}, agent {call.agent}, generation {call.generation}",
         f"  {now.turns} turns, {now.responses} responses, {now.barge_ins} barge-ins, {now.tool_calls} tools",
         f"  {now.tokens} tokens, ${now.dollars:.4f}, line lost {now.line_gaps} times, model errors: {errors}",
     ]
@@ -127,6 +128,7 @@ def _row(call: CallOnLine) -> tuple[str, ...]:
     cells = (
         call.call_id,
         call.platform,
+        call.agent[:_NUMBER],
         call.caller[:_NUMBER] or "unknown",
         call.callee[:_NUMBER] or "unknown",
         f"{call.started:%H:%M:%S}",

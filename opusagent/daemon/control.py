@@ -11,6 +11,7 @@ import attrs
 
 from opusagent.call.progress import Progress
 from opusagent.daemon.life import Phase
+from opusagent.daemon.routing import DEFAULT_AGENT
 from opusagent.units import CallId
 
 
@@ -33,7 +34,7 @@ class Verdict:
 
 @attrs.frozen(kw_only=True)
 class CallOnLine:
-    """A call that goes on. `generation` is the configuration that it began with and keeps."""
+    """A call that goes on. `generation` is the configuration that it began with and keeps, `agent` who takes it."""
 
     call_id: CallId
     platform: str
@@ -44,6 +45,7 @@ class CallOnLine:
     seconds: float
     generation: int
     ending: bool
+    agent: str = DEFAULT_AGENT
 
 
 @attrs.frozen(kw_only=True)

@@ -12,9 +12,8 @@ from structlog.typing import FilteringBoundLogger
 
 from opusagent.audio.media import Encoding, MediaFormat
 from opusagent.call.call import Limits, run_call
-from opusagent.call.caller import Caller, answer
+from opusagent.call.caller import PART_SECONDS, Caller, answer, hear_whom, part
 from opusagent.call.ending import Ending
-from opusagent.call.hands import HandsFor
 from opusagent.call.report import CallReport, slow_turns, to_json
 from opusagent.call.switch import RecordingSwitch
 from opusagent.call.wiring import Exchange, Profile
@@ -24,8 +23,9 @@ from opusagent.daemon.generation import Generation
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.profile import profile_of
 from opusagent.daemon.roster import Conversation, Roster
+from opusagent.daemon.routing import Inbound, Routed, awaits_number, choose
 from opusagent.daemon.seats import Nowhere
-from opusagent.daemon.spans import Parent
+from opusagent.daemon.site import Arrival, about_call
 from opusagent.daemon.tickets import Tickets
 from opusagent.errors import GOING_AWAY, POLICY_VIOLATION, RemoteProtocolError
 from opusagent.net.limits import MODEL
@@ -44,6 +44,8 @@ log: FilteringBoundLogger = structlog.get_logger()
 CHUNKS: Final = MediaFormat(Encoding.PCM16, HZ_16K)
 """What `[audio]` counts in, whatever a leg's own format."""
 
+
+NO_AGENT: Final = "no agent for this call"
 
 TICKET_REFUSALS: Final[Mapping[TicketFault, Refusal]] = {
     TicketFault.MISSING: Refusal.TICKET_MISSING,
@@ -101,13 +103,26 @@ class Desk:
             return True
         return seats.awaits(token) if conversation is None else (token, conversation) in seats
 
-    async def take_twilio_call(self, parent: Parent | None, socket: MessageSocket) -> None:
+    async def take_twilio_call(self, arrival: Arrival, socket: MessageSocket) -> None:
         """One media stream, from its first message to its end."""
         caller = await answer(socket, TwilioDialect())
         if isinstance(caller, CallResumed):
             raise RemoteProtocolError("Twilio does not resume streams", close_code=POLICY_VIOLATION)
         caller = self._with_ticket_taken(caller)
-        await self._call("twilio", caller, self._limits(), parent)
+        who = caller.started
+        call = Inbound("twilio", arrival.path, who.callee, who.parameters)
+        routed = self._routed(call, who.platform_call_id)
+        if routed is None:
+            raise RemoteProtocolError(NO_AGENT, close_code=POLICY_VIOLATION)
+        await self._call(call, routed, caller, self._limits(), arrival)
+
+    def _routed(self, call: Inbound, platform_call: str) -> Routed | None:
+        """Whose the call is; None, and counted, if it is nobody's."""
+        choice = choose(self._config.routes, call)
+        if isinstance(choice, Routed):
+            return choice
+        self.refuse(Refusal.NO_AGENT, about_call(platform_call, call))
+        return None
 
     def _with_ticket_taken(self, caller: Caller) -> Caller:
         """The caller whose ticket is right and used. Nothing behind this sees it; no model is dialled without it."""
@@ -121,7 +136,7 @@ class Desk:
         return attrs.evolve(caller, started=attrs.evolve(who, parameters=parameters))
 
     async def take_audiocodes_call(
-        self, token: str, slot: Slot | None, parent: Parent | None, socket: MessageSocket
+        self, arrival: Arrival, token: str, slot: Slot | None, socket: MessageSocket
     ) -> None:
         """One conversation, or one more socket for a conversation that goes on."""
         platform = self._config.audiocodes or AudioCodes()
@@ -144,7 +159,16 @@ class Desk:
             return
         limits = attrs.evolve(self._limits(), resume_seconds=platform.resume_seconds)
         with seats.kept(name, caller.seat):
-            await self._call("audiocodes", caller, limits, parent)
+            call = Inbound("audiocodes", arrival.path, bot=caller.started.account)
+            if awaits_number(self._config.routes, call):
+                caller = await hear_whom(caller)
+                call = attrs.evolve(call, number=caller.started.callee)
+            routed = self._routed(call, caller.started.platform_call_id)
+            if routed is not None:
+                await self._call(call, routed, caller, limits, arrival)
+                return
+            with trio.move_on_after(PART_SECONDS):
+                await part(socket, dialect, NO_AGENT)
 
     async def resume_audiocodes_call(self, token: str, socket: MessageSocket) -> None:
         """One more socket for a conversation that goes on in this process, and nothing else."""
@@ -173,19 +197,20 @@ class Desk:
         platform = self._config.audiocodes or AudioCodes()
         return AudioCodesDialect(platform.formats, Ms(platform.lead_ms))
 
-    async def _call(self, platform: str, caller: Caller, limits: Limits, parent: Parent | None) -> None:
+    async def _call(self, about: Inbound, routed: Routed, caller: Caller, limits: Limits, arrival: Arrival) -> None:
         caller = self._measured(caller)
         who, generation = caller.started, self._generation
         call = Conversation(
             call_id=CallId(secrets.token_hex(8)),
-            platform=platform,
+            platform=about.platform,
             who=who,
             started=datetime.now(UTC),
             began=LoopTime(trio.current_time()),
             generation=generation.number,
             ending=Ending(),
             switch=RecordingSwitch(),
-            parent=parent,
+            parent=arrival.parent,
+            agent=routed.agent,
         )
         self._observer.on_start(call.call_id, generation.recorder.folder(call.call_id, call.started))
         log.info(
@@ -195,12 +220,14 @@ class Desk:
             caller=who.caller,
             callee=who.callee,
             generation=generation.number,
+            agent=routed.agent,
+            routed_by=routed.ground.value,
         )
         with self._roster.listed(call):
             report = await run_call(
                 call.call_id,
                 caller,
-                self._profile(who.media, generation.workshop.hands(call.call_id, platform, caller)),
+                self._profile(call, about, caller),
                 Exchange(
                     self._dial_model,
                     generation.recorder,
@@ -223,9 +250,10 @@ class Desk:
         most = CHUNKS.ms_of(audio.chunk_bytes_large)
         return attrs.evolve(caller, started=attrs.evolve(caller.started, block=block, most=most))
 
-    def _profile(self, leg: MediaFormat, hands: HandsFor) -> Profile:
-        generation = self._generation
-        return profile_of(self._config, leg, generation.workshop.session_tools, hands, generation.sounds)
+    def _profile(self, call: Conversation, about: Inbound, caller: Caller) -> Profile:
+        workshop, sounds = self._generation.workshop, self._generation.sounds
+        tools, hands = workshop.session_tools(call.agent), workshop.hands(call.call_id, call.agent, about, caller)
+        return profile_of(self._config.of(call.agent), caller.started.media, tools, hands, sounds)
 
     async def _dial_model(self, plumbing: trio.Nursery) -> MessageSocket:
         key = self._config.realtime.api_key
@@ -288,14 +316,14 @@ class ResumeDesk:
         del token, conversation
         return True
 
-    async def take_twilio_call(self, parent: Parent | None, socket: MessageSocket) -> None:
+    async def take_twilio_call(self, arrival: Arrival, socket: MessageSocket) -> None:
         """Twilio does not resume streams."""
-        del parent
+        del arrival
         await socket.close(GOING_AWAY, "no room")
 
     async def take_audiocodes_call(
-        self, token: str, slot: Slot | None, parent: Parent | None, socket: MessageSocket
+        self, arrival: Arrival, token: str, slot: Slot | None, socket: MessageSocket
     ) -> None:
         """A conversation that goes on may come back as it came."""
-        del slot, parent
+        del arrival, slot
         await self.desk.resume_audiocodes_call(token, socket)

@@ -13,15 +13,7 @@ from opusagent.call.tool_calls import ToolCall
 from opusagent.daemon.twilio_calls import TwilioCalls
 from opusagent.platforms.dialect import CallStarted, Dialect
 from opusagent.platforms.twilio_rest import Outcome, Verdict
-from opusagent.tools.built_in import (
-    TRANSFER_CALL,
-    BuiltIn,
-    DigitsAsked,
-    EndAsked,
-    TransferAsked,
-    TransferCall,
-    read_asked,
-)
+from opusagent.tools.built_in import BuiltIn, DigitsAsked, EndAsked, TransferAsked, read_asked
 from opusagent.tools.results import DONE, refusal
 from opusagent.tools.shapes import Misfit
 from opusagent.tools.spec import ToolContext
@@ -136,10 +128,11 @@ class NoSwitch:
 
 @attrs.frozen
 class CallHands:
-    """One call's hands."""
+    """One call's hands. `targets` are where a key or a lost model may transfer to, whatever the model may."""
 
     toolbox: Toolbox
     built_in: Mapping[str, BuiltIn]
+    targets: Mapping[str, str]
     switch: Switch
     context: ToolContext
 
@@ -164,8 +157,7 @@ class CallHands:
 
     async def transfer(self, target: str) -> str:
         """A key was pressed that transfers."""
-        tool = self.built_in.get(TRANSFER_CALL)
-        address = tool.targets.get(target) if isinstance(tool, TransferCall) else None
+        address = self.targets.get(target)
         if address is None:
             return f"there is no target {target!r}"
         return await self.switch.transfer(address)
@@ -176,12 +168,17 @@ class CallHands:
 
 
 def hands_for(
-    toolbox: Toolbox, built_in: Mapping[str, BuiltIn], context: ToolContext, switch: Switch | None, dialect: Dialect
+    toolbox: Toolbox,
+    built_in: Mapping[str, BuiltIn],
+    targets: Mapping[str, str],
+    context: ToolContext,
+    switch: Switch | None,
+    dialect: Dialect,
 ) -> HandsFor:
     """The hands of one call: over `switch`, or, where that is None, over the platform's own words."""
 
     def with_way_to_the_platform(say: Say) -> Hands:
-        return CallHands(toolbox, built_in, switch or DialectSwitch(dialect, say), context)
+        return CallHands(toolbox, built_in, targets, switch or DialectSwitch(dialect, say), context)
 
     return with_way_to_the_platform
 

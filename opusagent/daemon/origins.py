@@ -7,16 +7,19 @@ from typing import Final, TypeGuard
 
 import attrs
 
+from opusagent.call.policy import KeyAction, TransferTo
 from opusagent.daemon.config import KEY_CREDENTIAL, Listen, Secret, load
 from opusagent.daemon.config_admin import ADMIN_CREDENTIAL
 from opusagent.daemon.config_environ import KEY_VARIABLE, overrides_in
 from opusagent.daemon.config_errors import read_document
+from opusagent.daemon.config_keys import KeyBindings
 from opusagent.daemon.config_platforms import TOKENS_CREDENTIAL
 from opusagent.daemon.config_tables import Config
 from opusagent.daemon.config_twilio import AUTH_CREDENTIAL, AUTH_VARIABLE
 
 FILE: Final = "file"
 DEFAULT: Final = "default"
+INHERITED: Final = "file, [agent]"
 
 _COLUMN: Final = 50
 
@@ -43,12 +46,27 @@ class _Entry:
 
 def _lines(config: Config, document: Mapping[str, object], environ: Mapping[str, str]) -> Iterator[str]:
     for table in _entries(config):
-        if not attrs.has(type(table.value)):
-            yield f"# {table.name} is not configured" if table.value is None else _line(table, FILE)
-            continue
-        yield f"[{table.name}]"
-        for entry in _entries(table.value):
-            yield _line(entry, _origin(table.name, entry, document.get(table.name), environ))
+        if table.name == "agents" and config.agents:
+            yield from _agents(config, document)
+        elif not attrs.has(type(table.value)):
+            origin = FILE if table.value else DEFAULT
+            yield f"# {table.name} is not configured" if table.value is None else _line(table, origin)
+        else:
+            yield f"[{table.name}]"
+            for entry in _entries(table.value):
+                yield _line(entry, _origin(table.name, entry, document.get(table.name), environ))
+            yield ""
+
+
+def _agents(config: Config, document: Mapping[str, object]) -> Iterator[str]:
+    """The agents as the file would have them in full. What one does not say comes from `[agent]`, or from nowhere."""
+    written, below = document.get("agents"), document.get("agent")
+    for agent, table in zip(config.agents, written if _is_array(written) else (), strict=True):
+        yield "[[agents]]"
+        for entry in sorted(_entries(agent), key=lambda entry: entry.name != "name"):
+            own = _is_table(table) and entry.name in table
+            inherited = _is_table(below) and entry.name in below
+            yield _line(entry, FILE if own else INHERITED if inherited else DEFAULT)
         yield ""
 
 
@@ -99,12 +117,21 @@ def as_toml(value: object) -> str:
             return '"***"'
         case Listen():
             return json.dumps(value.address)
+        case KeyBindings():
+            return as_toml(value.actions)
+        case KeyAction():
+            return json.dumps(value.value)
+        case TransferTo():
+            return f"{{ transfer = {as_toml(value.target)} }}"
         case bool():
             return "true" if value else "false"
         case int() | float():
             return repr(value)
         case _ if _is_array(value):
             return f"[{', '.join(map(as_toml, value))}]"
+        case _ if _is_table(value):
+            pairs = (f"{json.dumps(str(key), ensure_ascii=False)} = {as_toml(each)}" for key, each in value.items())
+            return f"{{ {', '.join(pairs)} }}" if value else "{}"
         case _ if attrs.has(type(value)):
             shown = (f"{each.name} = {as_toml(each.value)}" for each in _entries(value) if each.value is not None)
             return f"{{ {', '.join(shown)} }}"

@@ -15,8 +15,9 @@ from opusagent.call.hands import HandsFor
 from opusagent.call.policy import SILENCE, Budget, Doubt, Interrupt, Patience, Policy, TurnPolicy
 from opusagent.call.usage import Prices
 from opusagent.call.wiring import Profile
-from opusagent.daemon.config_tables import Config, Realtime
+from opusagent.daemon.config_tables import Agent, Config, NamedAgent, Realtime
 from opusagent.daemon.config_talk import LocalTurns, Retention, SemanticVad, ServerVad, TokenPrices, Transcribing
+from opusagent.daemon.routing import DEFAULT_AGENT
 from opusagent.realtime.events import (
     AudioInput,
     AudioOutput,
@@ -48,7 +49,8 @@ def profile_of(
     """The profile of a call whose caller speaks `leg`."""
     media = model_format(config.realtime.audio, leg)
     policy = attrs.evolve(policy_of(config), clips=sounds.clips(media))
-    return Profile(opening_of(config, leg, tools), policy, media, hands)
+    agent = config.agent.name if isinstance(config.agent, NamedAgent) else DEFAULT_AGENT
+    return Profile(opening_of(config, leg, tools), policy, media, hands, agent)
 
 
 def policy_of(config: Config) -> Policy:
@@ -56,7 +58,7 @@ def policy_of(config: Config) -> Policy:
     agent = config.agent
     digits, budget = agent.digits, agent.budget
     return Policy(
-        instructions=agent.instructions,
+        instructions=instructions_of(agent),
         greeting=agent.greeting,
         turns=turns_of(config),
         digits=DigitRules(digits.collect, digits.terminator, digits.pause_seconds, digits.most),
@@ -70,6 +72,17 @@ def policy_of(config: Config) -> Policy:
         budget=Budget(budget.tokens, budget.dollars, prices_of(agent.prices)),
         may_end=END_CALL in built_ins(config.tools),
     )
+
+
+def instructions_of(agent: Agent) -> str:
+    r"""What the model is told: the configuration's words, and the language if they come with one.
+
+    >>> instructions_of(Agent("Be kind.", language="es"))
+    'Be kind.\n\nSpeak es (BCP 47), unless the caller wants another language.'
+    """
+    if agent.language is None:
+        return agent.instructions
+    return f"{agent.instructions}\n\nSpeak {agent.language} (BCP 47), unless the caller wants another language."
 
 
 def turns_of(config: Config) -> TurnPolicy:
@@ -125,7 +138,7 @@ def opening_of(config: Config, leg: MediaFormat, tools: tuple[Tool, ...]) -> Ses
     """The settings of its session."""
     agent, realtime = config.agent, config.realtime
     plain = session_update(
-        instructions=agent.instructions,
+        instructions=instructions_of(agent),
         voice=agent.voice,
         audio=realtime.audio,
         caller=leg,
@@ -135,7 +148,7 @@ def opening_of(config: Config, leg: MediaFormat, tools: tuple[Tool, ...]) -> Ses
         session=SessionAndMore(
             output_modalities=plain.session.output_modalities,
             instructions=plain.session.instructions,
-            audio=_tuned_audio(plain.session.audio or SessionAudio(), realtime),
+            audio=_tuned_audio(plain.session.audio or SessionAudio(), realtime, agent.language),
             tools=tools or None,
             tool_choice=realtime.tool_choice,
             parallel_tool_calls=realtime.parallel_tool_calls,
@@ -197,7 +210,7 @@ def _collisions(ours: object, theirs: object, path: str = "") -> Iterator[str]:
         yield from _collisions(ours[key], theirs[key], f"{path}.{key}" if path else key)
 
 
-def _tuned_audio(audio: SessionAudio, realtime: Realtime) -> SessionAudio:
+def _tuned_audio(audio: SessionAudio, realtime: Realtime, language: str | None) -> SessionAudio:
     heard, said = audio.input or AudioInput(), audio.output or AudioOutput()
     return SessionAudio(
         input=attrs.evolve(
@@ -205,17 +218,18 @@ def _tuned_audio(audio: SessionAudio, realtime: Realtime) -> SessionAudio:
             noise_reduction=UNSET
             if realtime.noise_reduction is None
             else NoiseReduction(type=realtime.noise_reduction),
-            transcription=UNSET if realtime.transcription is None else _transcription(realtime.transcription),
+            transcription=UNSET if realtime.transcription is None else _transcription(realtime.transcription, language),
         ),
         output=attrs.evolve(said, speed=realtime.speed),
     )
 
 
-def _transcription(wanted: Transcribing) -> Transcription:
+def _transcription(wanted: Transcribing, language: str | None) -> Transcription:
+    """An agent's language stands before the settings'; the service takes its first part (ISO 639)."""
     return Transcription(
         model=wanted.model,
-        language=wanted.language,
-        languages=wanted.languages or None,
+        language=wanted.language if language is None else language.partition("-")[0],
+        languages=wanted.languages or None if language is None else None,
         keywords=wanted.keywords or None,
         prompt=wanted.prompt,
         delay=wanted.delay,

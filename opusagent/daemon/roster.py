@@ -16,6 +16,7 @@ from opusagent.call.switch import RecordingSwitch
 from opusagent.daemon.admission import Admission, Complaints, Refusal, Rules, Slot
 from opusagent.daemon.control import CallDetail, CallOnLine
 from opusagent.daemon.life import STUCK_SECONDS
+from opusagent.daemon.routing import DEFAULT_AGENT
 from opusagent.daemon.seats import Elsewhere, Nowhere, Seats
 from opusagent.daemon.spans import Parent
 from opusagent.platforms.dialect import CallStarted
@@ -41,6 +42,7 @@ class Conversation:
     ending: Ending
     switch: RecordingSwitch
     parent: Parent | None = None
+    agent: str = DEFAULT_AGENT
 
     def seen(self, now: LoopTime) -> CallOnLine:
         """As an operator sees it."""
@@ -53,6 +55,7 @@ class Conversation:
             started=self.started,
             seconds=round(now - self.began, 1),
             generation=self.generation,
+            agent=self.agent,
             ending=self.ending.end_of_call is not None,
         )
 

@@ -6,10 +6,13 @@ from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+import attrs
 import trio
 
 from opusagent.daemon.admission import Refusal, Slot
 from opusagent.daemon.config import Config
+from opusagent.daemon.config_routes import bases_of
+from opusagent.daemon.routing import Inbound, NoAgent, choose, platform_at, webhook_of
 from opusagent.daemon.spans import Parent, parent_in
 from opusagent.daemon.tickets import Tickets
 from opusagent.errors import RemoteProtocolError
@@ -24,7 +27,8 @@ from opusagent.platforms.twilio_signature import (
     fault_of,
     signed_urls,
 )
-from opusagent.platforms.twiml import VoiceRequest, connect_stream, form_fields
+from opusagent.platforms.twiml import REJECT, VoiceRequest, connect_stream, form_fields
+from opusagent.wire import printable
 
 RETRY_SECONDS: Final = "5"
 """What a platform that is refused for lack of room is told to wait."""
@@ -57,11 +61,21 @@ STATUSES: Final[Mapping[Refusal, HTTPStatus]] = {
 CONVERSATION_HEADER: Final = "ac-conversation-id"
 """What some versions of VoiceAI Connect say with the upgrade."""
 
+TWIML: Final = "text/xml; charset=utf-8"
+
 INSECURE: Final = "insecure"
 """Stands for the token of a peer that need not show one."""
 
 CONNECTIVITY: Final = b'{"type":"ac-bot-api","success":true}'
 """What AudioCodes' Validate wants to read at the bot's address, exactly (AudioCodes Bot API, connectivity check)."""
+
+
+@attrs.frozen
+class Arrival:
+    """How a platform's socket came: by which path, and the span that somebody in front has begun for it, if any."""
+
+    path: str
+    parent: Parent | None = None
 
 
 class Calls(Protocol):
@@ -87,12 +101,12 @@ class Calls(Protocol):
         """Whether a socket that is dialled now may be one that comes back; `conversation`: for which, if it says so."""
         ...
 
-    async def take_twilio_call(self, parent: Parent | None, socket: MessageSocket) -> None:
-        """Carry a media stream to its end. `parent`: the span that its upgrade belongs under, if it named one."""
+    async def take_twilio_call(self, arrival: Arrival, socket: MessageSocket) -> None:
+        """Carry a media stream to its end."""
         ...
 
     async def take_audiocodes_call(
-        self, token: str, slot: Slot | None, parent: Parent | None, socket: MessageSocket
+        self, arrival: Arrival, token: str, slot: Slot | None, socket: MessageSocket
     ) -> None:
         """Carry a conversation to its end, or hand the socket to the call that it resumes. `token` names the peer's.
 
@@ -114,11 +128,16 @@ class Reception:
         routes: dict[str, tuple[tuple[str, ...], Callable[[Request], Response | Upgrade]]] = {
             "/healthz": (("GET", "HEAD"), healthy)
         }
-        if config.twilio:
-            routes["/twilio/voice"] = (("POST",), self._twilio_voice)
-            routes[config.twilio.path] = (("GET", "HEAD"), self._twilio_media)
-        if config.audiocodes:
-            routes[config.audiocodes.path] = (("GET", "HEAD", "POST"), self._audiocodes)
+        bases = bases_of(config.twilio, config.audiocodes)
+        for path in (*bases.values(), *config.routes.paths):
+            match platform_at(path, bases):
+                case "twilio":
+                    routes[webhook_of(path, bases["twilio"])] = (("POST",), partial(self._twilio_voice, path))
+                    routes[path] = (("GET", "HEAD"), self._twilio_media)
+                case "audiocodes":
+                    routes[path] = (("GET", "HEAD", "POST"), self._audiocodes)
+                case None:
+                    continue
         self._routes: Final = routes
 
     async def answer(self, request: Request) -> Response | Upgrade:
@@ -131,10 +150,14 @@ class Reception:
             return Response(405, body.encode(), headers=(("allow", allowed),))
         return respond(request)
 
-    def _twilio_voice(self, request: Request) -> Response:
-        """Twilio asks what to do with a call: it shall stream to us, with a ticket, if there is a place."""
+    def _twilio_voice(self, media: str, request: Request) -> Response:
+        """Twilio asks what to do with a call: it shall stream to `media`, with a ticket, if there is a place.
+
+        What stands in the query of the webhook's address is passed on to the stream, whose TwiML we write.
+        """
         try:
             fields, voice = form_fields(request.body), VoiceRequest.from_form(request.body)
+            asked = dict(form_fields(request.query.encode()))
         except RemoteProtocolError as wrong:
             return Response(400, f"{wrong}\n".encode())
         refusal = self._not_from_twilio(request, fields, websocket=False)
@@ -144,9 +167,13 @@ class Reception:
             refusal = self._no(why_not)
         if refusal is not None:
             return refusal
-        parameters = {**voice.parameters(), **self._tickets.parameters(voice.call_sid)}
-        twiml = connect_stream(stream_url(self._config), parameters)
-        return Response(200, twiml.encode(), "text/xml; charset=utf-8")
+        call = Inbound("twilio", media, voice.callee, asked)
+        if isinstance(choose(self._config.routes, call), NoAgent):
+            self._calls.refuse(Refusal.NO_AGENT, about_call(voice.call_sid, call))
+            return Response(200, REJECT.encode(), TWIML)
+        parameters = {**asked, **voice.parameters(), **self._tickets.parameters(voice.call_sid)}
+        twiml = connect_stream(stream_url(self._config, media), parameters)
+        return Response(200, twiml.encode(), TWIML)
 
     def _twilio_media(self, request: Request) -> Response | Upgrade:
         if not request.wants_websocket:
@@ -158,7 +185,7 @@ class Reception:
         slot = self._calls.reserve(request.peer)
         if isinstance(slot, Refusal):
             return self._no(slot)
-        take = partial(self._calls.take_twilio_call, parent_of(request))
+        take = partial(self._calls.take_twilio_call, arrival_of(request))
         return Upgrade(take, release=partial(self._calls.release, slot))
 
     def _not_from_twilio(
@@ -195,11 +222,11 @@ class Reception:
             return Response(200, CONNECTIVITY, "application/json")
         if self._calls.vacancy() is not None and self._calls.may_resume(token, request.header(CONVERSATION_HEADER)):
             # Its call has a place already. If it should be a new one all the same, it is told so behind the 101.
-            return Upgrade(partial(self._calls.take_audiocodes_call, token, None, parent_of(request)))
+            return Upgrade(partial(self._calls.take_audiocodes_call, arrival_of(request), token, None))
         slot = self._calls.reserve(request.peer)
         if isinstance(slot, Refusal):
             return self._no(slot)
-        take = partial(self._calls.take_audiocodes_call, token, slot, parent_of(request))
+        take = partial(self._calls.take_audiocodes_call, arrival_of(request), token, slot)
         return Upgrade(take, release=partial(self._calls.release, slot))
 
     def _no(self, reason: Refusal) -> Response:
@@ -214,9 +241,9 @@ class Reception:
         return Response(STATUSES[reason], f"{text}\n".encode(), headers=headers)
 
 
-def parent_of(request: Request) -> Parent | None:
-    """The span that a proxy in front, or the platform, has begun for `request`. Asked only of who is believed."""
-    return parent_in(request.header("traceparent"))
+def arrival_of(request: Request) -> Arrival:
+    """How the socket of `request` came. Asked only of who is believed."""
+    return Arrival(request.path, parent_in(request.header("traceparent")))
 
 
 def healthy(request: Request) -> Response:
@@ -231,12 +258,17 @@ def nothing_here(request: Request) -> Response:
     return Response(404, b"nothing here\n")
 
 
-def stream_url(config: Config) -> str:
+def about_call(platform_call: str, call: Inbound) -> Mapping[str, str]:
+    """What the log says of a call that no agent takes."""
+    shown = {"platform_call": platform_call, "path": call.path, "callee": call.number or "", "bot": call.bot}
+    return {name: printable(value) for name, value in shown.items()}
+
+
+def stream_url(config: Config, path: str) -> str:
     """The address that the platform is told to stream to: from the configuration, never from a peer's Host header.
 
     Without a `public_url` it is the address that the daemon listens at, which only a caller on this machine reaches.
     """
-    path = config.twilio.path if config.twilio else ""
     public = urlsplit(config.server.public_url or f"http://{config.server.listen.address}")
     scheme = "wss" if public.scheme == "https" else "ws"
     return f"{scheme}://{public.netloc}{public.path.rstrip('/')}{path}"

@@ -4,10 +4,14 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
+import attrs
+
 from opusagent.call.caller import Caller
 from opusagent.call.hands import HandsFor
 from opusagent.daemon.config import Config
+from opusagent.daemon.config_tools import transfer_targets
 from opusagent.daemon.hands import NoSwitch, Switch, TwilioSwitch, hands_for
+from opusagent.daemon.routing import Inbound
 from opusagent.daemon.site import stream_url
 from opusagent.daemon.tickets import Tickets
 from opusagent.daemon.twilio_calls import TwilioCalls
@@ -16,28 +20,44 @@ from opusagent.net.reach import Reach
 from opusagent.platforms.twilio_rest import TwilioAccount
 from opusagent.realtime.sessions import Tool as SessionTool
 from opusagent.tools.built_in import BuiltIn
-from opusagent.tools.declared import built_ins, open_toolbox, session_tools
+from opusagent.tools.declared import Declared, built_ins, open_toolbox, session_tools
 from opusagent.tools.spec import ToolContext
 from opusagent.tools.threads import ToolThreads
 from opusagent.tools.toolbox import Toolbox
 from opusagent.units import CallId
 
 
+@attrs.frozen(eq=False)
+class Kit:
+    """The tools of one agent: what its model is told of them, and what runs them."""
+
+    session_tools: tuple[SessionTool, ...]
+    toolbox: Toolbox
+    built_in: Mapping[str, BuiltIn]
+
+
 class Workshop:
     """The tools of one configuration, and Twilio's REST API if there are credentials for it."""
 
     def __init__(self, config: Config, trust: ssl.SSLContext) -> None:
-        client = HttpClient(ssl_context=trust)
-        self.session_tools: Final[tuple[SessionTool, ...]] = session_tools(config.tools)
-        self._toolbox: Final[Toolbox] = open_toolbox(config.tools, client, ToolThreads())
-        self._built_in: Final[Mapping[str, BuiltIn]] = built_ins(config.tools)
+        client, threads = HttpClient(ssl_context=trust), ToolThreads()
+
+        def kit(tools: tuple[Declared, ...]) -> Kit:
+            return Kit(session_tools(tools), open_toolbox(tools, client, threads), built_ins(tools))
+
+        self._config: Final = config
+        self._kits: Final = {name: kit(config.of(name).tools) for name in config.crew}
+        self._targets: Final = transfer_targets(config.tools)
         self._twilio: Final = twilio_calls(config, client)
-        self._stream_url: Final = stream_url(config)
         self._tickets: Final = Tickets(config.twilio)
 
-    def hands(self, call_id: CallId, platform: str, caller: Caller) -> HandsFor:
-        """The hands of one call."""
-        who = caller.started
+    def session_tools(self, agent: str) -> tuple[SessionTool, ...]:
+        """What an agent's model is told of its tools."""
+        return self._kits[agent].session_tools
+
+    def hands(self, call_id: CallId, agent: str, call: Inbound, caller: Caller) -> HandsFor:
+        """The hands of one call of the agent's."""
+        who, kit = caller.started, self._kits[agent]
         context = ToolContext(
             call_id=call_id,
             platform_call_id=who.platform_call_id,
@@ -45,15 +65,17 @@ class Workshop:
             callee=who.callee,
             parameters=who.parameters,
         )
-        return hands_for(self._toolbox, self._built_in, context, self._switch(platform, caller), caller.dialect)
+        switch = self._switch(call, caller)
+        return hands_for(kit.toolbox, kit.built_in, self._targets, context, switch, caller.dialect)
 
-    def _switch(self, platform: str, caller: Caller) -> Switch | None:
+    def _switch(self, call: Inbound, caller: Caller) -> Switch | None:
         """How the line is switched; None: in the platform's own words, over the call's socket."""
-        if platform != "twilio":
+        if call.platform != "twilio":
             return None
         if self._twilio is None:
             return NoSwitch()
-        return TwilioSwitch(self._twilio, caller.started, self._stream_url, self._tickets.parameters)
+        url = stream_url(self._config, call.path)
+        return TwilioSwitch(self._twilio, caller.started, url, self._tickets.parameters)
 
 
 def twilio_calls(config: Config, client: HttpClient) -> TwilioCalls | None:

@@ -19,7 +19,7 @@ from opusagent.demo.speech import CLINIC, load
 from opusagent.errors import ConfigError
 from opusagent.local.script import Asked, Returned, Script, Spoke, Step, Told
 from opusagent.local.voices import Invocation, Reply, Utterance, chime
-from opusagent.tools.built_in import EndCall, SendDigits, TransferCall, name_of
+from opusagent.tools.declared import declared_name
 from opusagent.units import Ms, Pcm16
 
 RECEPTION: Final = "reception"
@@ -165,9 +165,7 @@ NEEDED: Final[Mapping[str, str]] = {
 
 def _problems(config: Config) -> Iterator[str]:
     """What the agent lacks."""
-    have = {
-        name_of(tool) if isinstance(tool, EndCall | TransferCall | SendDigits) else tool.name for tool in config.tools
-    }
+    have = {declared_name(tool) for tool in config.tools}
     for name, what in NEEDED.items():
         if name not in have:
             yield f"the play calls `{name}`, which {what}; this agent has none: see examples/clinic.toml, at tools"

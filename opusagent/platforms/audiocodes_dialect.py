@@ -174,10 +174,13 @@ class AudioCodesDialect:
     def accept(self) -> list[str]:
         """`session.accepted`, and what was owed to a platform that began its user stream before it.
 
-        Nothing if the call is over: a model may get ready just after the caller has left.
+        Nothing if it has been taken already, nor if it is over: a model may get ready just after the caller has left.
         """
-        if self._standing in {Standing.LEAVING, Standing.OVER}:
+        if self._standing in {Standing.ACCEPTED, Standing.LEAVING, Standing.OVER}:
             return []
+        return self._take()
+
+    def _take(self) -> list[str]:
         self._standing = Standing.ACCEPTED
         owed, self._owed = self._owed, []
         return [render(SessionAccepted(mediaFormat=self._format)), *map(render, owed)]
@@ -189,7 +192,7 @@ class AudioCodesDialect:
         self._hears = True
         self._replies.clear()
         self._owed.clear()
-        return self.accept() if self._standing is Standing.ACCEPTED else []
+        return self._take() if self._standing is Standing.ACCEPTED else []
 
     def play(self, frames: Sequence[bytes], mark: str | None, *, last: bool) -> list[str]:
         """One chunk, in a stream that is opened for it, and closed behind it if it is the `last`.

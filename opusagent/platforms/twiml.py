@@ -115,6 +115,10 @@ def dial(target: str, caller_id: str | None = None) -> str:
     return _response(f"<Dial{shown}>{whom}</Dial>")
 
 
+REJECT: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Reject reason="rejected"/></Response>'
+"""TwiML that refuses a call, which then costs nothing (Twilio, "TwiML Voice: <Reject>")."""
+
+
 def _response(verbs: str) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<Response>{verbs}</Response>'
 

@@ -26,18 +26,19 @@ from opusagent.units import Mulaw
 
 @attrs.frozen
 class Identity:
-    """Who calls whom. Twilio's names are two letters and 32 hexadecimal digits."""
+    """Who calls whom, and what the TwiML says `further`. Twilio's names are two letters and 32 hexadecimal digits."""
 
     call_sid: str = "CA" + "0" * 31 + "1"
     stream_sid: str = "MZ" + "0" * 31 + "2"
     account_sid: str = "AC" + "0" * 31 + "3"
     caller: str = "+15550100"
     callee: str = "+15550199"
+    further: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
     @property
     def parameters(self) -> Mapping[str, str]:
         """What the TwiML passes on, since Twilio itself does not."""
-        return {"From": self.caller, "To": self.callee, "CallSid": self.call_sid}
+        return {"From": self.caller, "To": self.callee, "CallSid": self.call_sid, **self.further}
 
 
 @attrs.define

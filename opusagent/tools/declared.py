@@ -34,6 +34,11 @@ class McpServer:
 Declared: TypeAlias = PythonFunction | Webhook | McpServer | BuiltIn
 
 
+def declared_name(declared: Declared) -> str:
+    """What it is called."""
+    return name_of(declared) if isinstance(declared, EndCall | TransferCall | SendDigits) else declared.name
+
+
 def session_tools(declared: Sequence[Declared]) -> tuple[SessionTool, ...]:
     """What `session.update` tells the service, in the order of the configuration. It holds the servers' credentials."""
     return tuple(map(_session_tool, declared))

@@ -54,9 +54,9 @@ def test_a_status_in_words() -> None:
 def test_the_table_of_calls_is_aligned_and_moves_no_cursor() -> None:
     evil = attrs.evolve(CALL, platform="audiocodes", caller="\x1b[31m\n\r\u202e" + 30 * "9", callee="", ending=True)
     assert table([CALL, evil]) == (
-        "call              platform    from                      to         started    s  gen  state\n"
-        "0123456789abcdef  twilio      +15550100                 +15550199  09:00:00  62    3  talking\n"
-        "0123456789abcdef  audiocodes   [31m   9999999999999999  unknown    09:00:00  62    3  ending\n"
+        "call              platform    agent    from                      to         started    s  gen  state\n"
+        "0123456789abcdef  twilio      default  +15550100                 +15550199  09:00:00  62    3  talking\n"
+        "0123456789abcdef  audiocodes  default   [31m   9999999999999999  unknown    09:00:00  62    3  ending\n"
     )
 
 
@@ -77,7 +77,7 @@ def test_one_call_in_words() -> None:
     assert detail_in_words(CallDetail(call=CALL, stream_id="MZ1", progress=progress)) == (
         "call 0123456789abcdef  twilio  2026-11-23 09:00:00 UTC  1 min 2 s\n"
         "  from +15550100 to +15550199, platform call CA1\n"
-        "  talking, model ready, generation 3\n"
+        "  talking, model ready, agent default, generation 3\n"
         "  3 turns, 4 responses, 1 barge-ins, 2 tools\n"
         "  1234 tokens, $0.0567, line lost 1 times, model errors: rate_limit  2\n"
         "  caller: 9000 ms received, 20 dropped\n"
@@ -119,7 +119,7 @@ async def test_commands_ask_the_daemon_at_its_socket(tmp_path: Path) -> None:
             ]
     status, calls, detail, hangup, nobody, no_detail = told
     assert status == Told(0, "ready, up 1 min 0 s, generation 3\ncalls 1 of 9\n", "")
-    assert calls.out.splitlines()[1].split()[:4] == ["a1", "twilio", "+15550100", "+15550199"]
+    assert calls.out.splitlines()[1].split()[:5] == ["a1", "twilio", "default", "+15550100", "+15550199"]
     assert json.loads(detail.out)["call"]["call_id"] == "a1"
     assert hangup == Told(0, "hangup: a1 ends\n", "")
     assert call.ending.end_of_call is not None

@@ -50,6 +50,40 @@ def test_each_value_says_where_it_comes_from(place: Path, capsys: pytest.Capture
     assert {line: lines.get(line) for line in expected} == expected
 
 
+AGENTS = """
+[twilio]
+insecure = true
+[agent]
+voice = "cedar"
+[agent.keys]
+9 = "hang_up"
+[[agents]]
+name = "sales"
+greeting = "Hello."
+[routes]
+numbers = { "+1 555" = "sales" }
+parameters = { d = { x = "sales" } }
+"""
+
+
+def test_an_agent_says_what_it_has_from_agent(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "x.toml").write_text(AGENTS)
+    assert main(["config", str(place / "x.toml")], {}) == 0
+    _, _, agents = capsys.readouterr().out.partition("[[agents]]\n")
+    lines = {line.strip(): origin for line, _, origin in (each.rpartition(" # ") for each in agents.splitlines())}
+    expected = {
+        'name = "sales"': "file",
+        'greeting = "Hello."': "file",
+        'voice = "cedar"': "file, [agent]",
+        'keys = { "9" = "hang_up" }': "file, [agent]",
+        "# language is not set": "default",
+        'default = "default"': "default",
+        'numbers = { "1555" = "sales" }': "file",
+        'parameters = { "d" = { "x" = "sales" } }': "file",
+    }
+    assert {line: lines.get(line) for line in expected} == expected
+
+
 def test_the_environment_s_key_is_told_by_the_name_of_its_variable(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
