@@ -25,6 +25,7 @@ class Silence(enum.Enum):
     MODEL_AWAY = "the model's session is being replaced"
     ANSWER_DUE = "the model owes an answer"
     TOOL = "a tool is at work"
+    ONE_WAY = "no audio comes from the caller's platform"
     UNHEARD = "the model did not react to what the caller said"
 
 

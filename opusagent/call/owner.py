@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from typing import Final, assert_never
 
 from opusagent.call.clips import CLIP
-from opusagent.call.commands import Command, DropModel, Note, TellModel, Transfer
+from opusagent.call.commands import Command, DropModel, FillSilence, Note, TellModel, Transfer
 from opusagent.call.deadair import DeadAir, Remedy, Silence
 from opusagent.call.errands import Errands
 from opusagent.call.farewell import Farewell
 from opusagent.call.gate import ResponseGate
 from opusagent.call.line import GONE_SECONDS, Line
 from opusagent.call.moments import PassedOn, SilenceBroken
+from opusagent.call.one_way import Doubt, OneWay
 from opusagent.call.policy import Policy
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.voice import Voice
 from opusagent.errors import INTERNAL_ERROR
 from opusagent.realtime.events import InputAudioBufferCommit, ResponseCreate
-from opusagent.units import LoopTime
+from opusagent.units import LoopTime, Ms
 
 THINKING: Final = 12.0
 """Seconds that a response which has begun may take until something of it comes: models that reason are silent first."""
@@ -33,6 +34,9 @@ NOTICED_BY: Final = 3.0
 
 FALLBACK: Final = "fallback"
 """Who has the line (`Line.take`) when a caller is passed on whom no model serves."""
+
+END_OF_TURN: Final = Ms(1000)
+"""Silence that ends a turn: twice the service's default `silence_duration_ms` of 500."""
 
 APOLOGY_SLACK: Final = 2.0
 """Seconds beyond its length until an apology counts as heard whatever the marks say."""
@@ -53,19 +57,23 @@ class SilenceOwner:
         self._fallback = policy.patience.fallback
         self._has_failed = False
         self._air: Final = DeadAir(policy.patience.dead_air_seconds)
+        self.incoming: Final = OneWay(policy.patience.no_audio_seconds)
+        """The sound that is due from the caller's platform."""
+        self._unheard_lines = 0
         self._event_at = self._ear_began = self._ear_ended = self._noticed = LoopTime(0.0)
         self._is_unheard = False
         self._lag = 0.0
 
     def deadline(self, *, speaking: bool) -> LoopTime | None:
         """When there is something to do. `speaking`: the service says that the caller does."""
-        times = (self._air.deadline, self._stop_due(speaking=speaking))
+        times = (self._air.deadline, self.incoming.deadline, self._stop_due(speaking=speaking))
         return min((time for time in times if time is not None), default=None)
 
     @property
     def counts(self) -> dict[str, int]:
         """How often a silence lasted too long, by cause."""
-        return dict(self._air.counts)
+        lines = {Silence.ONE_WAY.value: self._unheard_lines} if self._unheard_lines else {}
+        return {**self._air.counts, **lines}
 
     @property
     def waits_for_transfer(self) -> bool:
@@ -133,6 +141,25 @@ class SilenceOwner:
             return False
         self._lag = now - self._ear_ended - self._policy.turns.longest_lag
         return True
+
+    def observe_line(self, *, ready: bool, speaking: bool, now: LoopTime) -> Sequence[Command]:
+        """What to do about a caller of whom nothing comes. In mid-word the model hears silence, to end the turn."""
+        doubt = self.incoming.observe(self._voice.playout.silent_from(now), now)
+        if doubt is None or self._farewell.is_parting:
+            return ()
+        self._unheard_lines += 1
+        note = Note(SilenceBroken(now, Silence.ONE_WAY.value, doubt.value))
+        match doubt:
+            case Doubt.ASK if not ready:
+                return (note,)
+            case Doubt.ASK if speaking:
+                return (note, FillSilence(END_OF_TURN))
+            case Doubt.ASK:
+                return (note, *self._voice.ask_with(self._policy.are_you_there, now))
+            case Doubt.GIVE_UP:
+                silent = f"nothing for {2 * self.incoming.bound:g} s"
+                return (note, *self.give_up(End(EndReason.CALLER_SILENT, silent, INTERNAL_ERROR), now))
+        assert_never(doubt)
 
     def give_up(self, end: End, now: LoopTime) -> Sequence[Command]:
         """The caller is told that the call cannot go on, or is passed on, and the call ends with `end`."""

@@ -9,6 +9,7 @@ import attrs
 from opusagent.call.clips import NO_CLIPS, Clips
 from opusagent.call.deadair import DEAD_AIR_SECONDS
 from opusagent.call.digits import DigitRules
+from opusagent.call.one_way import NO_AUDIO_SECONDS
 from opusagent.call.usage import Prices
 from opusagent.units import Ms
 
@@ -95,11 +96,13 @@ FILLER_SECONDS: Final = 2.0
 class Patience:
     """What silence and loss may cost. `dead_air_seconds`: how long the caller may hear nothing while it is our turn.
 
+    `no_audio_seconds`: how long no sound may come from the caller's platform.
     `fallback` is the target of the configuration that a caller is passed on to whom the model cannot serve.
     """
 
     dead_air_seconds: float = DEAD_AIR_SECONDS
     fallback: str | None = None
+    no_audio_seconds: float = NO_AUDIO_SECONDS
 
 
 @attrs.frozen
@@ -121,4 +124,7 @@ class Policy:
     clips: Clips = NO_CLIPS
     may_end: bool = True
     """The model may end the call (`end_call`)."""
+    are_you_there: str = (
+        "Nothing is heard from the caller's line any more. Ask in one short sentence whether they are there."
+    )
     winding_down: str = "The time for this call is used up. Say goodbye politely, in one sentence."

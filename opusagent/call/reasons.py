@@ -27,6 +27,7 @@ class EndReason(enum.Enum):
     CALLER_LOST = "caller's socket lost"
     CALLER_STALLED = "caller's platform took no audio"
     CALLER_BROKE_PROTOCOL = "caller's platform broke the protocol"
+    CALLER_SILENT = "no audio came from the caller's platform"
     MODEL_UNREACHABLE = "model could not be reached"
     MODEL_NOT_READY = "model did not get ready in time"
     MODEL_LEFT = "model closed the session"

@@ -47,7 +47,7 @@ from opusagent.call.gate import ResponseGate
 from opusagent.call.keypad import KEY, Keypad
 from opusagent.call.line import Line
 from opusagent.call.moments import CallerSpoke, ModelSaid
-from opusagent.call.owner import SilenceOwner
+from opusagent.call.owner import END_OF_TURN, SilenceOwner
 from opusagent.call.playout import Playout
 from opusagent.call.policy import Interrupt, Policy
 from opusagent.call.presence import Presence
@@ -91,10 +91,7 @@ from opusagent.realtime.events import (
     SessionUpdated,
     UnknownEvent,
 )
-from opusagent.units import LoopTime, Ms, ResponseId
-
-END_OF_TURN: Final = Ms(1000)
-"""Silence that ends a turn: twice the service's default `silence_duration_ms` of 500."""
+from opusagent.units import LoopTime, ResponseId
 
 RECHECK: Final = 0.1
 """Seconds until it is asked again whether everything was heard, where the platform took it later than it should."""
@@ -120,10 +117,10 @@ class Session:
         self._keypad: Final = Keypad(policy, self._voice, self._gate, self._attention, self._farewell, self._line)
         self._errands: Final = Errands(policy, self._voice, self._gate, self._farewell, self._line)
         self._captions: Final = Captions()
-        self._silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell, self._line)
+        self.silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell, self._line)
         self._presence: Final = Presence(policy, self._voice, self._gate, self._floor, self._errands)
         self._turns: Final = TurnTaking(
-            policy.turns, self._voice, self._gate, self._floor, self._attention, self._presence, self._silence
+            policy.turns, self._voice, self._gate, self._floor, self._attention, self._presence, self.silence
         )
         self._end: End | None = None
         self._tokens = Tokens()
@@ -132,7 +129,7 @@ class Session:
 
     def on_model(self, event: ServerEvent | UnknownEvent, now: LoopTime) -> Sequence[Command]:
         """What to do about what the model said."""
-        self._silence.on_event(now)
+        self.silence.on_event(now)
         if isinstance(event, ResponseOutputAudioDelta):
             began = self._on_audio(event, now)
             return self._settled(began, now) if began else ()
@@ -177,17 +174,18 @@ class Session:
     def begin(self, now: LoopTime, *, is_listening: bool) -> None:
         """The call begins, and waits for a model; `is_listening`: the caller hears what we say meanwhile."""
         self._presence.is_listening = is_listening
+        self.silence.incoming.begin(now)
         self._settled((), now)
 
     def on_model_lost(self, lost: End, now: LoopTime) -> Sequence[Command]:
         """The model's session is gone; another one is tried for. What is in the playout is still heard."""
-        self._silence.on_lost(lost)
+        self.silence.on_lost(lost)
         return self._settled(self._presence.on_lost(lost, now), now)
 
     def give_up(self, end: End, now: LoopTime) -> Sequence[Command]:
         """Nobody can serve the caller: they are told so, or passed on, and the call ends with `end`."""
         heard = self._presence.can_be_heard
-        return self._settled(self._silence.give_up(end, now) if heard else (EndCall(end),), now)
+        return self._settled(self.silence.give_up(end, now) if heard else (EndCall(end),), now)
 
     def _on_audio(self, event: ResponseOutputAudioDelta, now: LoopTime) -> Sequence[Command]:
         if not self._presence.is_here or self._end is not None:
@@ -197,7 +195,7 @@ class Session:
         if began:
             self._turns.paused = None
             self._presence.on_answer()
-            self._silence.on_answer()
+            self.silence.on_answer()
         return began
 
     def _on_response_done(self, done: Response, now: LoopTime) -> Sequence[Command]:
@@ -206,7 +204,7 @@ class Session:
             return ()
         self._tokens += tokens_of(done.usage)
         if done.status == "failed" and not self._voice.has_spoken(response):
-            self._silence.on_failed()
+            self.silence.on_failed()
         commands = [*self._errands.on_response_done(done, now), *self._voice.on_done(response, now)]
         commands += self._errands.go_on(now)
         details = done.status_details
@@ -238,7 +236,7 @@ class Session:
 
     def on_transfer(self, target: str, why_not: str, now: LoopTime) -> Sequence[Command]:
         """The transfer that a key asked for, or that no model is there, was done, or was not, and `why_not`."""
-        by = self._keypad if self._line.holder == KEY else self._silence
+        by = self._keypad if self._line.holder == KEY else self.silence
         self._line.give_back(self._line.holder, now, gone=not why_not)
         return self._settled(by.on_transfer(target, why_not, now), now)
 
@@ -288,7 +286,7 @@ class Session:
             return None
         own = (self._floor.deadline, self._keypad.deadline, self._gate.deadline, self._farewell.deadline)
         errands = (self._errands.filler_due(now), self._errands.line_deadline)
-        silence = self._silence.deadline(speaking=self._floor.is_speaking)
+        silence = self.silence.deadline(speaking=self._floor.is_speaking)
         times = (*own, *errands, silence, self._settles_at(now))
         return min((time for time in times if time is not None), default=None)
 
@@ -297,7 +295,7 @@ class Session:
         interrupted = self._voice.obey(self._floor.on_time(now), now)
         asked = tuple(map(TellModel, self._gate.on_time(now)))
         told = (*self._keypad.on_time(now), *self._errands.on_time(now), *self._turns.on_time(now))
-        return self._settled((*interrupted, *asked, *told), now)
+        return self._settled((*interrupted, *asked, *told, *self._miss_sound(now)), now)
 
     def _settled(self, commands: Sequence[Command], now: LoopTime) -> Sequence[Command]:
         """`commands`, and what follows from how things stand then: whether the model may listen, and perhaps the end.
@@ -317,7 +315,14 @@ class Session:
     def _break_silence(self, now: LoopTime) -> Sequence[Command]:
         if not self._presence.can_be_heard:
             return ()
-        return self._silence.observe(ready=self._presence.is_here, speaking=self._floor.is_speaking, now=now)
+        return self.silence.observe(ready=self._presence.is_here, speaking=self._floor.is_speaking, now=now)
+
+    def _miss_sound(self, now: LoopTime) -> Sequence[Command]:
+        if not self._presence.can_be_heard:
+            self.silence.incoming.begin(now)  # a platform whose call is not taken yet owes none
+            return ()
+        here = self._presence.is_here
+        return self.silence.observe_line(ready=here, speaking=self._floor.is_speaking, now=now)
 
     def _settles_at(self, now: LoopTime) -> LoopTime | None:
         """When everything will have been heard, if that is what a farewell or a deaf model waits for."""
@@ -335,12 +340,12 @@ class Session:
         is_suspected = self._floor.deadline is not None
         heard, interrupted = not self._voice.is_busy(now), self._floor.is_speaking and not is_suspected
         tools = self._errands.take_line(now, heard=heard and not is_suspected, interrupted=interrupted)
-        return (*tools, *self._silence.pass_on(now))
+        return (*tools, *self.silence.pass_on(now))
 
     @property
     def _has_said_all(self) -> bool:
         if self._farewell.is_final:
-            return not self._silence.waits_for_transfer
+            return not self.silence.waits_for_transfer
         owes = self._presence.owes or self._gate.is_held or self._errands.is_busy or self._keypad.wants_answer
         return self._gate.is_free and not owes and not self._line.holder
 
@@ -365,5 +370,5 @@ class Session:
             tokens=self._tokens,
             model_errors=dict(self._faults.counts),
             unknown=dict(self._faults.unknown),
-            silences=self._silence.counts,
+            silences=self.silence.counts,
         )

@@ -81,6 +81,8 @@ class Uplink:
         self._most: Final = started.media.bytes_of(started.most)
         self._resampler: Final = Resampler(started.media.rate, model.rate)
         self.is_deaf = False
+        self.heard_at: LoopTime | None = None
+        """When the caller's last sound came."""
         self.received_bytes = 0
         self.dropped_bytes = 0
         self.appended_bytes = 0
@@ -94,6 +96,7 @@ class Uplink:
             return
         self.caller_time.mark(self._leg.ms_of(self.received_bytes), LoopTime(now - self._leg.ms_of(len(audio)) / 1000))
         self.received_bytes += len(audio)
+        self.heard_at = now
         self.largest_chunk = max(self.largest_chunk, len(audio))
         if self._tones is not None:
             audio = self._tones.push(audio)

@@ -66,7 +66,7 @@ from opusagent.call.uplink import Uplink
 from opusagent.call.words import Line
 from opusagent.call.work import Work
 from opusagent.errors import RemoteProtocolError
-from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan
+from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan, CallerSoundPaused
 from opusagent.realtime.events import ServerEvent, SessionUpdate, UnknownEvent
 from opusagent.units import CallId, LoopTime, Ms
 from opusagent.wire import printable
@@ -186,15 +186,19 @@ class Call:
 
     def on_caller(self, event: CallerEvent) -> None:
         """The platform said something that is not audio."""
+        now = LoopTime(trio.current_time())
         self.downlink.say(self.caller.dialect.replies())
         match event:
             case CallerNamed():
                 self._named = event
             case CallerSoundBegan():
                 self.uplink.restart()
+                self.session.silence.incoming.on_stream(is_open=True, now=now)
+            case CallerSoundPaused():
+                self.session.silence.incoming.on_stream(is_open=False, now=now)
             case _:
                 pass
-        self._perform(self.session.on_caller(event, LoopTime(trio.current_time())))
+        self._perform(self.session.on_caller(event, now))
         self.downlink.ring()
 
     def on_line_lost(self) -> None:
@@ -202,12 +206,14 @@ class Call:
         now = LoopTime(trio.current_time())
         self.downlink.lose_line(now)
         self.uplink.restart()
+        self.session.silence.incoming.on_stream(is_open=False, now=now)
         self._note(LineLost(now))
 
     def on_line_back(self, gap: float) -> None:
         """The platform has come back after `gap` seconds."""
         now = LoopTime(trio.current_time())
         self.downlink.regain_line(self.caller.dialect.resume())
+        self.session.silence.incoming.begin(now)
         self._perform(self.session.on_line_back(gap, now))
         self._note(LineBack(now, gap))
 
@@ -219,6 +225,8 @@ class Call:
 
     def on_time(self) -> None:
         """A deadline of the session's has come."""
+        if self.uplink.heard_at is not None:
+            self.session.silence.incoming.on_sound(self.uplink.heard_at)
         self._perform(self.session.on_time(LoopTime(trio.current_time())))
         self.downlink.ring()
 

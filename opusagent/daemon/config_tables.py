@@ -8,6 +8,7 @@ import attrs
 
 from opusagent.call.archive import Format, missing_encoder
 from opusagent.call.deadair import DEAD_AIR_SECONDS
+from opusagent.call.one_way import NO_AUDIO_SECONDS
 from opusagent.call.recovery import RECOVERY_SECONDS
 from opusagent.daemon.config_cluster import Cluster
 from opusagent.daemon.config_keys import KeyBindings
@@ -223,7 +224,7 @@ class Limits:
     `calls_*`: at all, and from one address, None: any number. `dead_air_seconds`: how long a caller may hear nothing
     while it is our turn; then they hear `wait_sound`. `recovery_seconds`: how long another session of a lost model is
     tried for; then they hear `apology`, and are passed on to the transfer target `fallback` if there is one. Sounds are
-    WAV files, None: tones.
+    WAV files, None: tones. `no_audio_seconds`: how long no sound may come from a caller's platform.
     """
 
     call_seconds: Annotated[float, between(1, LONGEST_CALL_SECONDS)] = 3600.0
@@ -231,6 +232,7 @@ class Limits:
     calls_per_source: Annotated[int, between(1, 100_000)] | None = None
     calls_per_second_per_source: Annotated[float, between(0.01, 100_000)] | None = None
     dead_air_seconds: Annotated[float, between(1, 60)] = DEAD_AIR_SECONDS
+    no_audio_seconds: Annotated[float, between(1, 600)] = NO_AUDIO_SECONDS
     recovery_seconds: Annotated[float, between(0, 60)] = RECOVERY_SECONDS
     wait_sound: Path | None = None
     apology: Path | None = None

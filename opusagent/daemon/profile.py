@@ -68,7 +68,7 @@ def policy_of(config: Config) -> Policy:
         filler=agent.filler,
         filler_seconds=agent.filler_after_seconds,
         goodbye_seconds=agent.goodbye_seconds,
-        patience=Patience(config.limits.dead_air_seconds, config.limits.fallback),
+        patience=Patience(config.limits.dead_air_seconds, config.limits.fallback, config.limits.no_audio_seconds),
         budget=Budget(budget.tokens, budget.dollars, prices_of(agent.prices)),
         may_end=END_CALL in built_ins(config.tools),
     )

@@ -59,6 +59,8 @@ class ScriptedTwilioCaller(ScriptedCaller[FromBridge, TwilioPlayout]):
         self.identity: Final = identity
         self.echoed: Final[list[ReachedMark]] = []
         """The marks that were sent back."""
+        self.is_mute = False
+        """Whether no frames come from the platform: what the caller says waits, and everything else goes on."""
         self._echo_delays: Final = echo_delays
         self._start_delay: Final = start_delay
         self._messages: Final = PlatformMessages(identity)
@@ -97,6 +99,8 @@ class ScriptedTwilioCaller(ScriptedCaller[FromBridge, TwilioPlayout]):
             begun = trio.current_time()
             for count in itertools.count(1):
                 await trio.sleep_until(begun + count * FRAME_SECONDS)
+                if self.is_mute:
+                    continue
                 frame = Mulaw(self._mouth.next(FRAME_BYTES))
                 await self._send(partial(self._messages.media, frame))
                 self._mouth.let_go(FRAME_BYTES)

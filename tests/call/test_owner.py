@@ -9,7 +9,7 @@ from opusagent.call.commands import Command, DropModel, Note, TellModel
 from opusagent.call.deadair import DEAD_AIR_SECONDS
 from opusagent.call.moments import CallerPaused, SilenceBroken
 from opusagent.call.playout import Playout
-from opusagent.call.policy import Policy, TurnPolicy
+from opusagent.call.policy import Patience, Policy, TurnPolicy
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.session import Session
 from opusagent.realtime.events import InputAudioBufferCommit, SessionCreated
@@ -27,7 +27,8 @@ def at(seconds: float) -> LoopTime:
 
 def talking(turns: TurnPolicy | None = None) -> Session:
     """A session that is configured, and nothing has been said in it."""
-    policy = Policy("Be brief.", turns=turns or TurnPolicy())
+    # Nobody tells these sessions of the sound that comes, so they are patient.
+    policy = Policy("Be brief.", turns=turns or TurnPolicy(), patience=Patience(no_audio_seconds=600))
     session = Session(OPENING, Playout(PCM16_24K, MULAW_8K), policy)
     session.begin(T0, is_listening=True)
     for event in (SessionCreated(session=ServiceSession()), CONFIGURED):

@@ -36,6 +36,7 @@ CAUSES: Final[Mapping[EndReason, frozenset[Fault]]] = {
     EndReason.CALLER_CLOSED: LINE | {Fault.CALLER_VANISHES},
     EndReason.CALLER_LOST: LINE | {Fault.CALLER_VANISHES},
     EndReason.CALLER_STALLED: LINE,
+    EndReason.CALLER_SILENT: LINE,
     EndReason.CALLER_BROKE_PROTOCOL: frozenset({Fault.MALFORMED_PLATFORM}),
     EndReason.MODEL_UNREACHABLE: LINE | {Fault.REFUSED, Fault.MODEL_REFUSES},
     EndReason.MODEL_NOT_READY: LINE | {Fault.MODEL_SILENT},
