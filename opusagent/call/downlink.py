@@ -65,6 +65,11 @@ class Downlink:
         """Something may be due."""
         self._bell.ring()
 
+    def is_due(self, now: LoopTime) -> bool:
+        """Whether there is something to send now."""
+        due = self.playout.next_due(now)
+        return bool(self._control) or (due is not None and due <= now)
+
     def take_due(self, now: LoopTime) -> Sequence[str]:
         """The messages to send now: control first, then frames."""
         messages = list(self._control)

@@ -5,6 +5,7 @@ from typing import Protocol
 import attrs
 
 from opusagent.call.progress import Progress
+from opusagent.call.vitals import Vitals
 
 
 class Recorded(Protocol):
@@ -12,6 +13,10 @@ class Recorded(Protocol):
 
     def progress(self) -> Progress:
         """What it has come to so far."""
+        ...
+
+    def vitals(self) -> Vitals:
+        """What is due in it, and what was done."""
         ...
 
     def pause_recording(self) -> None:
@@ -49,3 +54,7 @@ class RecordingSwitch:
     def progress(self) -> Progress:
         """What the call has come to so far."""
         return Progress() if self._call is None else self._call.progress()
+
+    def vitals(self) -> Vitals:
+        """What is due in it, and what was done."""
+        return Vitals() if self._call is None else self._call.vitals()

@@ -63,6 +63,7 @@ from opusagent.call.report import CallReport, Peaks
 from opusagent.call.seat import DialModel
 from opusagent.call.session import Session
 from opusagent.call.uplink import Uplink
+from opusagent.call.vitals import Vitals, vitals_of
 from opusagent.call.words import Line
 from opusagent.call.work import Work
 from opusagent.errors import RemoteProtocolError
@@ -248,6 +249,12 @@ class Call:
             audio=audio,
             backlog=Backlog(self.uplink.waiting_frames, audio.model_held, control),
         )
+
+    def vitals(self) -> Vitals:
+        """What is due, and what was done."""
+        now = LoopTime(trio.current_time())
+        deadline = self.session.deadline(now)
+        return vitals_of(self.uplink, self.downlink, self.model, self.caller.seat, deadline, now)
 
     def pause_recording(self) -> None:
         """Record nothing until told otherwise: silence on the tape, and no words in the transcript and the report."""

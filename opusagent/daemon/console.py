@@ -72,6 +72,7 @@ def status_in_words(now: Status) -> str:
     lines = (
         f"{now.phase.value}{left}, up {duration(now.uptime_seconds)}, generation {now.generation}",
         f"calls {now.calls} of {now.max_calls}" + (f", {filing} more begin or are being filed" if filing else ""),
+        *([f"calls that hang: {now.hanging}; the log says which, and at what"] if now.hanging else []),
         *now.last_refusal,
     )
     return "".join(f"{plain(line)}\n" for line in lines)

@@ -59,7 +59,10 @@ class CallDetail:
 
 @attrs.frozen(kw_only=True)
 class Status:
-    """How the daemon is now. `connections` counts calls from before their first word until they are filed."""
+    """How the daemon is now. `connections` counts calls from before their first word until they are filed.
+
+    `hanging`: calls that have been told to end and do not, or owe somebody something and do not move.
+    """
 
     phase: Phase
     generation: int
@@ -67,6 +70,7 @@ class Status:
     connections: int
     max_calls: int
     uptime_seconds: float
+    hanging: int = 0
     drain_seconds_left: float | None = None
     last_refusal: tuple[str, ...] = ()
     """Why the last reload or upgrade was refused; empty once one has succeeded."""

@@ -73,6 +73,7 @@ class Gauges(Collector):
         yield _value("last_change_refused", "Whether the last reload or upgrade was refused.", bool(now.last_refusal))
         yield _value("uptime_seconds", "Since the process began to serve.", now.uptime_seconds)
         yield _value("max_calls", "How many calls there may be.", now.max_calls)
+        yield _value("hanging_calls", "Calls that do not move, though they owe somebody something.", now.hanging)
         yield _value("connections", "Connections that are calls, will be, or are being filed.", now.connections)
         yield from self._calls(self._daemon.live())
         yield from _port(self._daemon.door())

@@ -85,8 +85,8 @@ class Life:
 def is_alive(lateness: float, calls: int, stuck: int) -> bool:
     """Whether the service manager may be told that all is well.
 
-    Not if the loop turned `lateness` seconds late, and not if most calls hang in their ends. A single call that hangs
-    is a bug that is logged; the others must not die for it.
+    Not if the loop turned `lateness` seconds late, and not if most calls hang. A single call that hangs is a bug that
+    is logged; the others must not die for it.
 
     >>> is_alive(0.1, 50, 1), is_alive(0.1, 50, 26), is_alive(2.5, 50, 0)
     (True, False, False)

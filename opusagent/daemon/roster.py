@@ -19,6 +19,7 @@ from opusagent.daemon.life import STUCK_SECONDS
 from opusagent.daemon.routing import DEFAULT_AGENT
 from opusagent.daemon.seats import Elsewhere, Nowhere, Seats
 from opusagent.daemon.spans import Parent
+from opusagent.daemon.vigil import STILL_SECONDS, Vigil
 from opusagent.platforms.dialect import CallStarted
 from opusagent.platforms.twilio_ticket import SpentTickets
 from opusagent.units import CallId, LoopTime
@@ -81,12 +82,18 @@ class Roster:
         self._calls: Final[dict[CallId, Conversation]] = {}
         self._ending_since: Final[dict[CallId, LoopTime]] = {}
         self._stuck: set[CallId] = set()
+        self._vigil: Final = Vigil()
         self._is_over = False
 
     @property
     def connections(self) -> int:
         """Connections that are calls, will be, or were and are being filed."""
         return self.admission.taken
+
+    @property
+    def hanging(self) -> int:
+        """Calls that hung at the last look."""
+        return len(self._stuck)
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
@@ -146,7 +153,7 @@ class Roster:
             self.news.ring()
 
     def count_stuck(self, now: LoopTime) -> int:
-        """How many calls have been told to end and hang. Ask every second: a call's end is dated when it is first seen.
+        """How many calls hang, in their ends or while they talk. Ask every second: things are dated when they are seen.
 
         Each is logged once.
         """
@@ -154,5 +161,9 @@ class Roster:
         stuck = {each for each in ending if now - self._ending_since.setdefault(each, now) >= STUCK_SECONDS}
         for call_id in stuck - self._stuck:
             log.error("a call hangs in its end", call=call_id, seconds=STUCK_SECONDS)
-        self._stuck = stuck
-        return len(stuck)
+        talking = {name: call.switch.vitals() for name, call in self._calls.items() if name not in ending}
+        hanging = self._vigil.look(talking, now)
+        for call_id in hanging.keys() - self._stuck:
+            log.error("a call hangs while it talks", call=call_id, what=hanging[call_id], seconds=STILL_SECONDS)
+        self._stuck = stuck | hanging.keys()
+        return len(self._stuck)

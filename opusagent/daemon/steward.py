@@ -122,6 +122,7 @@ class Steward:
             connections=self.roster.connections,
             max_calls=self._generation.config.server.max_calls,
             uptime_seconds=round(now - self._began, 1),
+            hanging=self.roster.hanging,
             drain_seconds_left=None if deadline is None else round(max(0.0, deadline - now), 1),
             last_refusal=self._last_refusal,
         )

@@ -7,11 +7,14 @@ from structlog.testing import capture_logs
 
 from opusagent.audio.media import PCM16_24K
 from opusagent.call.ending import Ending
+from opusagent.call.progress import Progress
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.switch import RecordingSwitch
+from opusagent.call.vitals import Duty, Vitals
 from opusagent.daemon.admission import Rules, Slot
 from opusagent.daemon.control import CallOnLine
 from opusagent.daemon.roster import Conversation, Roster
+from opusagent.daemon.vigil import DUTIES
 from opusagent.errors import GOING_AWAY
 from opusagent.platforms.dialect import CallStarted
 from opusagent.units import CallId, LoopTime
@@ -77,6 +80,37 @@ def test_a_call_that_does_not_end_is_stuck_after_half_a_minute_and_logged_once()
         assert [roster.count_stuck(LoopTime(float(now))) for now in (5, 34, 35, 36)] == [0, 0, 1, 1]
     assert [(line["event"], line["call"]) for line in logs] == [("a call hangs in its end", "a")]
     assert roster.count_stuck(LoopTime(99.0)) == 0
+
+
+@attrs.frozen
+class Dead:
+    """A call that owes its caller something and does nothing."""
+
+    def vitals(self) -> Vitals:
+        return Vitals(caller_hears=Duty(7, is_due=True))
+
+    def progress(self) -> Progress:
+        return Progress()
+
+    def pause_recording(self) -> None:
+        """It does nothing."""
+
+    def resume_recording(self) -> None:
+        """It does nothing."""
+
+
+def test_a_call_that_does_not_move_while_it_talks_is_stuck_and_logged_once() -> None:
+    """Until it is told to end: then it has half a minute for that."""
+    roster, call, healthy = Roster(), conversation("a"), conversation("b")
+    call.switch.arm(Dead())
+    with roster.listed(call), roster.listed(healthy), capture_logs() as logs:
+        assert [roster.count_stuck(LoopTime(float(now))) for now in range(13)] == [0] * 10 + [1] * 3
+        assert roster.hanging == 1
+        call.ending.shut_down()
+        assert roster.count_stuck(LoopTime(13.0)) == 0
+    assert [(line["event"], line["call"], line["what"]) for line in logs] == [
+        ("a call hangs while it talks", "a", DUTIES["caller_hears"])
+    ]
 
 
 def test_a_conversation_is_a_value_of_its_own() -> None:
