@@ -21,7 +21,7 @@ class Framer:
     """
 
     frame_bytes: int = attrs.field(validator=_at_least_one, on_setattr=attrs.setters.frozen)
-    _rest: bytes = attrs.field(default=b"", init=False)
+    _rest: bytearray = attrs.field(factory=bytearray, init=False)
 
     @property
     def held(self) -> int:
@@ -31,9 +31,10 @@ class Framer:
     def push(self, data: bytes) -> list[bytes]:
         """Take `data` and give every frame that is now complete, in order."""
         size = self.frame_bytes
-        stream = self._rest + data
-        end = len(stream) // size * size
-        self._rest = stream[end:]
+        self._rest.extend(data)
+        end = len(self._rest) // size * size
+        stream = bytes(self._rest[:end])
+        del self._rest[:end]
         return [stream[start : start + size] for start in range(0, end, size)]
 
     def flush(self, silence: bytes) -> bytes | None:
@@ -47,18 +48,17 @@ class Framer:
         missing = self.frame_bytes - self.held
         if not silence or missing % len(silence):
             raise LocalProtocolError(f"{missing} missing bytes cannot be filled with silence of {len(silence)} bytes")
-        frame = self._rest + silence * (missing // len(silence))
-        self._rest = b""
-        return frame
+        return self.take() + silence * (missing // len(silence))
 
     def take(self) -> bytes:
         """The bytes held, as they are: the unpadded end of a stream. Nothing is held afterwards."""
-        rest, self._rest = self._rest, b""
+        rest = bytes(self._rest)
+        self._rest.clear()
         return rest
 
     def clear(self) -> None:
         """Forget what is held."""
-        self._rest = b""
+        self._rest.clear()
 
 
 @attrs.define
@@ -69,7 +69,7 @@ class WholeSamples:
     """
 
     bytes_per_sample: int = attrs.field(validator=_at_least_one, on_setattr=attrs.setters.frozen)
-    _rest: bytes = attrs.field(default=b"", init=False)
+    _rest: bytearray = attrs.field(factory=bytearray, init=False)
 
     @property
     def held(self) -> int:
@@ -78,14 +78,14 @@ class WholeSamples:
 
     def push(self, data: bytes) -> bytes:
         """Take `data` and give all whole samples. `data` itself comes back, not copied, when nothing is split."""
-        stream = self._rest + data
-        spare = len(stream) % self.bytes_per_sample
-        if not spare:
-            self._rest = b""
-            return stream
-        self._rest = stream[-spare:]
-        return stream[:-spare]
+        if not self._rest and not len(data) % self.bytes_per_sample:
+            return data
+        self._rest.extend(data)
+        whole = len(self._rest) - len(self._rest) % self.bytes_per_sample
+        stream = bytes(self._rest[:whole])
+        del self._rest[:whole]
+        return stream
 
     def clear(self) -> None:
         """Forget what is held: half a sample means nothing without its other half."""
-        self._rest = b""
+        self._rest.clear()

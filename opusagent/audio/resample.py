@@ -74,8 +74,8 @@ class Resampler:
     pass through untouched. Raises `LocalProtocolError` for rates other than 8, 16 and 24 kHz.
     """
 
-    source: Hz = attrs.field(on_setattr=attrs.setters.frozen)
-    target: Hz = attrs.field(on_setattr=attrs.setters.frozen)
+    source: Hz
+    target: Hz
     _plan: _Plan = attrs.field(init=False, repr=False)
     _past: npt.NDArray[np.float64] = attrs.field(init=False, repr=False)
     _taken: int = attrs.field(init=False, default=0)

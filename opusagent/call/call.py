@@ -125,9 +125,8 @@ async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
 async def _keep_time(call: Call) -> None:
     """Wake the session at its deadlines."""
     while True:
-        deadline = call.deadline()
-        await call.timer.wait(deadline)
-        if deadline is not None and trio.current_time() >= deadline:
+        await call.timer.wait(call.deadline())
+        if call.is_due():
             call.on_time()
 
 

@@ -26,6 +26,10 @@ from opusagent.units import LoopTime
 GARBAGE_LIMIT: Final = 20
 """Messages of a model that cannot be read, after which it is not worth listening to."""
 
+WORTH_WAKING: Final = 0.001
+"""Seconds by which something must be due earlier than the sender wakes anyway. The ear's place is known to a sample, so
+the same moment, asked for twice, differs by a little."""
+
 
 class Downlink:
     """One call's way down: the playout, the control messages before it, and the bell that wakes the sender."""
@@ -37,6 +41,7 @@ class Downlink:
         self._tape: Final = tape
         self._control: deque[str] = deque()
         self._bell: Final = Bell()
+        self._until: LoopTime | None = None
         self.frames_sent = 0
 
     def clear(self, now: LoopTime) -> None:
@@ -62,8 +67,10 @@ class Downlink:
         self.say(messages)
 
     def ring(self) -> None:
-        """Something may be due."""
-        self._bell.ring()
+        """Something has happened. Wakes the sender if anything is due before it wakes of itself."""
+        due = self.playout.next_due(LoopTime(trio.current_time()))
+        if due is not None and (self._until is None or due < self._until - WORTH_WAKING):
+            self._bell.ring()
 
     def is_due(self, now: LoopTime) -> bool:
         """Whether there is something to send now."""
@@ -81,7 +88,8 @@ class Downlink:
 
     async def wait(self) -> None:
         """Until something may be due."""
-        await self._bell.wait(self.playout.next_due(LoopTime(trio.current_time())))
+        self._until = self.playout.next_due(LoopTime(trio.current_time()))
+        await self._bell.wait(self._until)
 
     def _play(self, batch: Batch) -> Sequence[str]:
         self.frames_sent += len(batch.frames)

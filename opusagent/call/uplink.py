@@ -15,7 +15,7 @@ from typing import Final
 import trio
 
 from opusagent.audio.dtmf import KeyTones
-from opusagent.audio.framing import Framer, WholeSamples
+from opusagent.audio.framing import WholeSamples
 from opusagent.audio.g711 import decode
 from opusagent.audio.media import MediaFormat
 from opusagent.audio.resample import Resampler
@@ -77,8 +77,9 @@ class Uplink:
         self._tap: Final = tap
         self._tones: Final = tones
         self._samples: Final = WholeSamples(started.media.bytes_per_sample)
-        self._blocks: Final = None if started.block is None else Framer(started.media.bytes_of(started.block))
-        self._most: Final = started.media.bytes_of(started.most)
+        self._block: Final = 1 if started.block is None else started.media.bytes_of(started.block)
+        self._half = b""
+        self._most: Final = started.media.bytes_of(started.most if started.block is None else started.block)
         self._resampler: Final = Resampler(started.media.rate, model.rate)
         self.is_deaf = False
         self.heard_at: LoopTime | None = None
@@ -131,8 +132,6 @@ class Uplink:
         self._kept_bytes = 0
         self._begins = self._position
         self._resampler.clear()
-        if self._blocks is not None:
-            self._blocks.take()
 
     def on_speech(self) -> None:
         """The caller speaks, or has spoken: what they say is kept until it is answered."""
@@ -175,20 +174,19 @@ class Uplink:
         return piece
 
     def convert(self, heard: CallerAudio | str) -> Sequence[str]:
-        """The messages that carry to the model whatever `heard` completes; silence while it is deaf.
+        """The messages that carry `heard` to the model; silence while it is deaf.
 
         That includes what was queued before: what the model hears now would interrupt it now.
         """
         if isinstance(heard, str):
             return [heard]
         audio = self._silent(len(heard.audio)) if self.is_deaf else heard.audio
-        blocks = [audio] if self._blocks is None else self._blocks.push(audio)
-        return [self._message(piece) for block in blocks for piece in self._pieces(block)]
+        return [self._message(piece) for piece in self._pieces(audio)]
 
     def last(self) -> Sequence[str]:
         """The message with the part of a block that is left when the caller has gone."""
-        rest = b"" if self._blocks is None else self._blocks.take()
-        return [self._message(rest)] if rest else []
+        rest, self._half = self._half, b""
+        return self.convert(CallerAudio(rest)) if rest else []
 
     def _keep(self, heard: CallerAudio) -> None:
         """Remember what is sent, as long as another session might have to hear it."""
@@ -205,19 +203,26 @@ class Uplink:
         return self._leg.silence * (count // self._leg.bytes_per_sample)
 
     def _queue(self, heard: CallerAudio, now: LoopTime) -> None:
+        """Whole blocks go into the channel; what is left of one waits here, and wakes nobody."""
         size = len(heard.audio)
-        if self._waiting + size > self._room or not self._enters(heard):
+        if self._waiting + size > self._room:
             self.dropped_bytes += size
             return
+        audio = self._half + heard.audio
+        whole = len(audio) - len(audio) % self._block
+        if whole and not self._enters(CallerAudio(audio[:whole])):
+            self.dropped_bytes += size
+            return
+        self._half = audio[whole:]
         self.model_time.mark(self._leg.ms_of(self._queued), LoopTime(now - self._leg.ms_of(size) / 1000))
         self._queued += size
         self._waiting += size
         self.peak_bytes = max(self.peak_bytes, self._waiting)
 
-    def _enters(self, heard: CallerAudio) -> bool:
+    def _enters(self, block: CallerAudio) -> bool:
         """Put it into the channel, unless that holds `MOST_PIECES`."""
         try:
-            self._frames_in.send_nowait(heard)
+            self._frames_in.send_nowait(block)
         except trio.WouldBlock:
             return False
         return True

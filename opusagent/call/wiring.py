@@ -157,6 +157,7 @@ class Call:
         self._media: Final = media
         self._watch: Final = exchange.watch
         self._alarm: LoopTime | None = None
+        self._due: LoopTime | None = None
         self._unreadable = 0
         self._named = CallerNamed("", "", {})
 
@@ -280,12 +281,18 @@ class Call:
 
     def deadline(self) -> LoopTime | None:
         """When the session has something to do without an event: what the timer waits for from now on."""
-        self._alarm = self.session.deadline(LoopTime(trio.current_time()))
+        self._alarm = self._due = self.session.deadline(LoopTime(trio.current_time()))
         return self._alarm
 
+    def is_due(self) -> bool:
+        """Whether that time has come, or whatever has become of it meanwhile."""
+        return self._due is not None and trio.current_time() >= self._due
+
     def _perform(self, commands: Sequence[Command]) -> None:
-        # Whatever happened may have moved the session's deadline, whether or not it has led to a command.
-        if self.session.deadline(LoopTime(trio.current_time())) != self._alarm:
+        # Whatever happened may have moved the session's deadline, whether or not it has led to a command. One that is
+        # later now needs no ring: the timer wakes too early, once, and asks again.
+        self._due = self.session.deadline(LoopTime(trio.current_time()))
+        if self._due is not None and (self._alarm is None or self._due < self._alarm):
             self.timer.ring()
         for command in commands:
             match command:

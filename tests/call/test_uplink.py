@@ -137,6 +137,31 @@ async def test_while_it_is_deaf_the_model_hears_as_much_silence(autojump_clock: 
     assert await told(uplink, 4) == [b"\xff" * 320] * 2
 
 
+def test_half_a_pair_wakes_nobody() -> None:
+    uplink = passed_through()
+    uplink.put(frame(0), NOW)
+    assert uplink.waiting_frames == 0
+    uplink.put(frame(1), NOW)
+    assert uplink.waiting_frames == 1
+
+
+async def test_half_a_pair_goes_to_the_session_that_takes_over(autojump_clock: MockClock) -> None:
+    """It was told to nobody before."""
+    uplink = passed_through()
+    ours, theirs = memory_pair(MODEL)
+    model = ScriptedModel(theirs)
+    async with trio.open_nursery() as talk:
+        talk.start_soon(model.listen)
+        talk.start_soon(tell_model, ours, uplink, Ending())
+        uplink.put(frame(0), NOW)
+        await trio.testing.wait_all_tasks_blocked()
+        uplink.begin_session(again=False)
+        uplink.put(frame(1), NOW)
+        await uplink.drain()
+        await ours.close()
+    assert [event.audio for event in model.said(InputAudioBufferAppend)] == [frame(0).audio + frame(1).audio]
+
+
 def test_the_channel_is_bounded_by_sound_and_not_by_pieces() -> None:
     """Crumbs of 5 ms fill it no sooner, and pieces of a second no later."""
     for size in (40, 8000):

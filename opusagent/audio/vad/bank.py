@@ -62,7 +62,7 @@ class BankStatistics:
 class Bank:
     """The chunks that wait, and the one detector that they wait for. Pure: whoever owns the clock calls `run`."""
 
-    detector: Detector = attrs.field(on_setattr=attrs.setters.frozen)
+    detector: Detector
     _waiting: dict[StreamState, deque[Chunk]] = attrs.field(init=False, factory=dict[StreamState, deque[Chunk]])
     _counts: BankStatistics = attrs.field(init=False, factory=BankStatistics)
 

@@ -37,7 +37,7 @@ class Ear:
     Raises `LocalProtocolError` for rates other than 8, 16 and 24 kHz.
     """
 
-    rate: Hz = attrs.field(on_setattr=attrs.setters.frozen)
+    rate: Hz
     hysteresis: Hysteresis = attrs.field(factory=Hysteresis)
     _begun: Ms = attrs.field(default=Ms(0), alias="at")
     _resampler: Resampler = attrs.field(init=False)
