@@ -94,7 +94,7 @@ class Errands:
             self._farewell.withdraw()
             self._goodbye_in = None
         self._line_waits.append(call)
-        self._line_until = LoopTime(now + self._policy.goodbye_seconds)
+        self._line_until = LoopTime(max(now, self._voice.heard_before(response, now)) + self._policy.goodbye_seconds)
         return ()
 
     def _end(self, call: ToolCall, response: ResponseId, now: LoopTime) -> Sequence[Command]:
@@ -104,7 +104,7 @@ class Errands:
             return self._answer(call.call_id, refusal(f"wrong arguments: {misfit}").output, wants_answer=True)
         if self._line_waits or self._at_line is not None or self._line.is_gone(now):
             return self._answer(call.call_id, NOT_BESIDE, wants_answer=False)
-        self._farewell.begin(now, certain=False)
+        self._farewell.begin(now, after=self._voice.heard_before(response, now), certain=False)
         self._goodbye_in = response
         return self._answer(call.call_id, DONE, wants_answer=False)
 

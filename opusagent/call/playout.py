@@ -267,16 +267,19 @@ class Playout:
 
         Part of a frame is no sound: it waits for its rest, which may never come.
         """
+        return self.reaches(self.pushed, now)
+
+    def reaches(self, position: int, now: LoopTime) -> LoopTime:
+        """The same for what lies before `position` of the stream."""
         if self._is_on_hold:
             return now
-        is_playing = self._clock(now) < self._sent or len(self._held) < self._frame
-        position, since = self._anchor if is_playing else (self._sent, now)
-        return LoopTime(since + (self.pushed - position) / self._bytes_per_second)
+        is_dry = self._clock(now) >= self._sent and len(self._held) >= self._frame
+        start, since = (self._sent, now) if is_dry else self._anchor
+        return LoopTime(since + (position - start) / self._bytes_per_second)
 
     def lose(self, now: LoopTime) -> None:
         """The platform's socket broke: what it had and the caller had not heard is discarded, the rest stays held."""
-        heard = self.heard(now)
-        self._discarded += self._sent - heard
+        self._discarded += self._sent - (heard := self.heard(now))
         self._lost = (self._lost[0] if heard == self._lost[1] else heard, self._sent)
         self._flight.clear()
         self._marked = self._confirmed = self._broken = self._sent

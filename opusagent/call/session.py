@@ -48,7 +48,7 @@ from opusagent.call.keypad import KEY, Keypad
 from opusagent.call.line import Line
 from opusagent.call.moments import CallerSpoke, ModelSaid
 from opusagent.call.owner import END_OF_TURN, SilenceOwner
-from opusagent.call.playout import Playout
+from opusagent.call.playout import CAPACITY, Playout
 from opusagent.call.policy import Interrupt, Policy
 from opusagent.call.presence import Presence
 from opusagent.call.reasons import End
@@ -123,6 +123,7 @@ class Session:
             policy.turns, self._voice, self._gate, self._floor, self._attention, self._presence, self.silence
         )
         self._end: End | None = None
+        self._last_before_goodbye: ResponseId | None = None
         self._tokens = Tokens()
 
     # -- the model's events --------------------------------------------------------------------------------------
@@ -180,6 +181,8 @@ class Session:
     def on_model_lost(self, lost: End, now: LoopTime) -> Sequence[Command]:
         """The model's session is gone; another one is tried for. What is in the playout is still heard."""
         self.silence.on_lost(lost)
+        self._captions.forget()
+        self._say_goodbye_next(now)
         return self._settled(self._presence.on_lost(lost, now), now)
 
     def give_up(self, end: End, now: LoopTime) -> Sequence[Command]:
@@ -207,6 +210,8 @@ class Session:
             self.silence.on_failed()
         commands = [*self._errands.on_response_done(done, now), *self._voice.on_done(response, now)]
         commands += self._errands.go_on(now)
+        if response == self._last_before_goodbye:
+            self._say_goodbye_next(now)
         details = done.status_details
         if done.status == "failed" and details is not None and details.error is not None:
             commands += self._faults.on_error(details.error, configured=self._presence.is_here, now=now)
@@ -214,6 +219,8 @@ class Session:
 
     def _on_words(self, event: ConversationItemInputAudioTranscriptionCompleted, now: LoopTime) -> Sequence[Command]:
         """What the caller said is written down, which costs money of its own."""
+        if not self._captions.complete(event.item_id, event.content_index):
+            return ()
         self._tokens += transcribed(event.usage)
         recognised = WordsRecognised(event.transcript, final=True)
         return (TellCaller(recognised), Note(CallerSpoke(now, event.transcript)), *self._spend(now))
@@ -240,15 +247,19 @@ class Session:
         self._line.give_back(self._line.holder, now, gone=not why_not)
         return self._settled(by.on_transfer(target, why_not, now), now)
 
-    def part(self, now: LoopTime) -> None:
-        """End the call as soon as what is being said has been heard, or after `goodbye_seconds`."""
-        self._farewell.begin(now)
-
     def _spend(self, now: LoopTime) -> Sequence[Command]:
         if not self._farewell.is_money_spent(self._tokens):
             return ()
-        self.part(now)
+        self._last_before_goodbye = self._gate.active
+        heard = self.playout.silent_from(now)
+        self._farewell.begin(now, after=heard if self._gate.active is None else LoopTime(heard + CAPACITY / 1000))
         return self._voice.ask_with(self._policy.winding_down, now)
+
+    def _say_goodbye_next(self, now: LoopTime) -> None:
+        """What was being said when the money was spent has been said; the caller may still have to hear it."""
+        if self._last_before_goodbye is not None:
+            self._last_before_goodbye = None
+            self._farewell.move(self.playout.silent_from(now))
 
     # -- the caller's events ---------------------------------------------------------------------------------------
 
@@ -274,8 +285,13 @@ class Session:
                 return ()
         assert_never(event)
 
+    def on_line_lost(self) -> None:
+        """The platform is away, and may come back."""
+        self._farewell.suspend()
+
     def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
         """The platform is back after `gap` seconds."""
+        self._farewell.resume(now)
         return self._settled(self._voice.on_line_back(gap, now), now)
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -350,6 +366,8 @@ class Session:
         return self._gate.is_free and not owes and not self._line.holder
 
     def _end_if_parted(self, now: LoopTime) -> Sequence[Command]:
+        if self._last_before_goodbye is None and self.playout.is_quiet(now):
+            self._farewell.hasten(now)
         end = self._farewell.end(now, heard=self._has_said_all and self.playout.is_quiet(now))
         return () if end is None else (EndCall(end),)
 

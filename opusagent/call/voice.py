@@ -52,6 +52,7 @@ class Voice:
         self._cancels: Final = cancels
         self._responses: Final[dict[ResponseId, Speech]] = {}
         self._items: Final[set[ItemId]] = set()
+        self._last_began: tuple[ResponseId, int] | None = None
         self._earlier = 0
         self.barge_ins = self.false_barge_ins = 0
 
@@ -84,6 +85,7 @@ class Voice:
         if speech is Speech.SPEAKING:
             return began
         self._responses[response] = Speech.SPEAKING
+        self._last_began = response, position
         return (*began, Note(AnswerBegan(now, None if paused is None else now - paused, position)))
 
     def on_done(self, response: ResponseId, now: LoopTime) -> Sequence[Command]:
@@ -112,6 +114,11 @@ class Voice:
     def has_spoken(self, response: ResponseId) -> bool:
         """Whether the response, which is not over, had any sound that was not interrupted."""
         return self._responses.get(response) is Speech.SPEAKING
+
+    def heard_before(self, response: ResponseId, now: LoopTime) -> LoopTime:
+        """When the caller will have heard, or has, what was said before the response."""
+        name, position = self._last_began or (response, self.playout.pushed)
+        return self.playout.reaches(position if name == response else self.playout.pushed, now)
 
     def is_muted(self, response: ResponseId) -> bool:
         """Whether the response, which is not over, was interrupted."""

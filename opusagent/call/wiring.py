@@ -158,8 +158,7 @@ class Call:
         self._watch: Final = exchange.watch
         self._alarm: LoopTime | None = None
         self._due: LoopTime | None = None
-        self._unreadable = 0
-        self._named = CallerNamed("", "", {})
+        self._unreadable, self._named = 0, CallerNamed("", "", {})
 
     # -- what happens ------------------------------------------------------------------------------------------
 
@@ -207,6 +206,7 @@ class Call:
         """The platform's socket is gone; it may come back."""
         now = LoopTime(trio.current_time())
         self.downlink.lose_line(now)
+        self.session.on_line_lost()
         self.uplink.restart()
         self.session.silence.incoming.on_stream(is_open=False, now=now)
         self._note(LineLost(now))
@@ -366,9 +366,8 @@ class Call:
         if self.monitor is not None:
             self.monitor.measure(now)
         end = self.ending.end_of_call or End(EndReason.FAULT, "cancelled from outside")
-        counts = self.session.statistics()
+        counts, who = self.session.statistics(), self.caller.started
         audio, words = audio_account(self.uplink, self.playout, self._media, now), self.transcript()
-        who = self.caller.started
         return CallReport(
             call_id=self.call_id,
             platform_call_id=who.platform_call_id,

@@ -49,3 +49,35 @@ def test_money_is_spent_once() -> None:
     farewell = Farewell(15.0, Budget(tokens=1))
     farewell.begin(NOW)
     assert not farewell.is_money_spent(Tokens(text_in=5))
+
+
+def test_the_time_for_a_goodbye_begins_when_it_can_be_heard() -> None:
+    farewell = Farewell(15.0, Budget())
+    farewell.begin(NOW, after=LoopTime(90.0))
+    assert farewell.deadline == 105.0
+    farewell.move(LoopTime(80.0))
+    assert farewell.deadline == 95.0
+    farewell.hasten(LoopTime(60.0))
+    farewell.hasten(LoopTime(70.0))
+    assert farewell.deadline == 75.0
+
+
+def test_nobody_says_goodbye_to_a_line_that_is_away() -> None:
+    """Nor is the time that was left enough for whoever comes back."""
+    farewell = Farewell(15.0, Budget())
+    farewell.begin(NOW)
+    farewell.suspend()
+    assert (farewell.deadline, farewell.is_parting, farewell.end(LoopTime(90.0), heard=True)) == (None, True, None)
+    farewell.resume(LoopTime(90.0))
+    assert farewell.deadline == 105.0
+
+
+def test_only_what_is_not_certain_is_withdrawn() -> None:
+    farewell = Farewell(15.0, Budget())
+    farewell.begin(NOW, certain=False)
+    farewell.withdraw()
+    assert not farewell.is_parting
+    farewell.begin(NOW, certain=False)
+    farewell.begin(NOW)
+    farewell.withdraw()
+    assert farewell.is_parting

@@ -37,6 +37,13 @@ BYE = function_call("call-1", "end_call")
 POLICY = Policy(goodbye_seconds=15.0)
 
 
+def written(item_id: str, usage: TranscriptionUsage) -> ConversationItemInputAudioTranscriptionCompleted:
+    """What a caller said is written down."""
+    return ConversationItemInputAudioTranscriptionCompleted(
+        item_id=item_id, content_index=0, transcript="hello", usage=usage
+    )
+
+
 async def say_goodbye_and_hang_up(stage: "Stage | AudioCodesStage", seconds: int) -> None:
     """One response: words, and in the same breath the call that ends the call."""
     model = await stage.answered()
@@ -250,6 +257,24 @@ def test_a_call_that_has_cost_enough_is_wound_down_with_words(budget: Budget) ->
     assert (report.end, report.end_detail) == (EndReason.AGENT_DONE, "")
 
 
+def test_words_that_are_written_down_twice_are_paid_once() -> None:
+    """A duplicated event is none: neither money nor the platform nor the story has it twice."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        usage = TranscriptionUsage(type="tokens", input_tokens=90, output_tokens=10)
+        for _ in range(2):
+            await model.send(written("item-1", usage))
+        await model.send(written("item-2", usage))
+        await trio.sleep(1)
+        assert model.said(ResponseCreate) == []
+        await stage.caller.hang_up()
+
+    report = play(script, profile=profile(Policy(budget=Budget(tokens=300))))
+    assert report.tokens == Tokens(transcribed_in=180, transcribed_out=20)
+    assert sum(each.what == "the caller said: hello" for each in report.story) == 2
+
+
 @pytest.mark.parametrize("budget", [Budget(tokens=1000), Budget(dollars=0.001)])
 def test_what_it_costs_to_write_the_caller_down_is_part_of_the_budget(budget: Budget) -> None:
     """900 tokens in and 100 out by another model; the report has them by their kind."""
@@ -257,11 +282,7 @@ def test_what_it_costs_to_write_the_caller_down_is_part_of_the_budget(budget: Bu
     async def script(stage: Stage) -> None:
         model = await stage.answered()
         usage = TranscriptionUsage(type="tokens", input_tokens=900, output_tokens=100)
-        await model.send(
-            ConversationItemInputAudioTranscriptionCompleted(
-                item_id="item-1", content_index=0, transcript="hello", usage=usage
-            )
-        )
+        await model.send(written("item-1", usage))
         assert (await model.expect(ResponseCreate)).response is not None
         await model.say("item-2", SECOND, response_id="response-2")
         await stage.caller.until_ended()

@@ -78,6 +78,31 @@ def test_words_that_take_too_long_are_not_waited_for() -> None:
     play(script, profile=profile(Policy(goodbye_seconds=3.0), ScriptedHands({"transfer_call": taking(0, "{}")})))
 
 
+def test_a_transfer_behind_an_earlier_answer_waits_for_its_own_words() -> None:
+    """Twenty seconds of the answer before lie in front of `I will put you through`."""
+    heard: list[int] = []
+
+    async def script(stage: Stage) -> None:
+        async def transfer(call: ToolCall) -> str:
+            del call
+            heard.append(stage.caller.heard_bytes)
+            await stage.caller.hang_up()
+            return DONE
+
+        hands.tools = {"transfer_call": transfer}
+        model = await stage.answered()
+        await model.say("item-1", SECOND * 20, response_id="response-1")
+        await model.begin("item-2", response_id="response-2")
+        await model.delta("item-2", SECOND * 3, response_id="response-2")
+        await call_more_tools(model, "response-2", TRANSFER)
+        await model.finish("item-2", response_id="response-2")
+        await stage.caller.until_ended()
+
+    hands = ScriptedHands()
+    play(script, profile=profile(Policy(), hands))
+    assert heard == [23 * 8000]
+
+
 def test_a_caller_who_speaks_before_the_transfer_is_heard_first() -> None:
     """While the model still decides on it, and while the words before it are being heard."""
     hands = ScriptedHands()
