@@ -33,6 +33,9 @@ VANISHED: Final = 1006
 LOOK: Final = 0.5
 """Seconds after which it is noticed that nobody receives. Until then a ping waits for its answer."""
 
+LATE: Final = 0.5
+"""Seconds behind its time at which an alarm tells of this process and not of the peer: it was stopped, or held."""
+
 _IN_A_ROW: Final = 16
 """Messages that are taken without a turn for other tasks. What one read brings may be hundreds."""
 
@@ -158,11 +161,14 @@ class Connection:
         return self._asked[1] + self._limits.pong_seconds
 
     async def _ask(self) -> None:
-        """Ask a peer that has been silent for long whether it is alive; give up one that has not answered."""
-        now, since = LoopTime(trio.current_time()), self._silent_since
-        if since is None or now < self._alarm() or self._end is not None:
+        """Ask a peer that has been silent for long whether it is alive; give up one that has not answered.
+
+        A process that stood still has heard nobody meanwhile: it asks anew, and blames no peer for its own silence.
+        """
+        now, since, alarm = LoopTime(trio.current_time()), self._silent_since, self._alarm()
+        if since is None or now < alarm or self._end is not None:
             return
-        if self._asked is None or self._asked[0] != since:
+        if self._asked is None or self._asked[0] != since or now - alarm > LATE:
             self._asked = since, now
             await self._write(write_frame(Opcode.PING, b"", self._key()))
             return

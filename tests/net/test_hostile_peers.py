@@ -28,6 +28,7 @@ from opusagent.testing.raw import (
     EchoSite,
     close_frame,
     frame,
+    read_to_end,
     read_until,
     switching_protocols,
 )
@@ -187,6 +188,30 @@ async def test_an_upgraded_client_that_falls_silent_is_asked_and_given_up(autoju
         heard, seconds = await seconds_until_closed(client)
         assert heard == frame(PING, masked=False)
         assert seconds == LIMITS.ping_seconds + LIMITS.pong_seconds
+
+
+async def test_a_process_that_stood_still_asks_anew_and_does_not_blame_the_client(autojump_clock: MockClock) -> None:
+    """It stops for three seconds just before the answer to its ping is due: the answer that comes then is in time.
+
+    One that never comes ends the connection within one more bound.
+    """
+    async with a_house() as house:
+        for answers in (True, False):
+            client = await house.upgraded()
+            await trio.sleep(LIMITS.ping_seconds + LIMITS.pong_seconds - 0.1)
+            autojump_clock.jump(3)
+            await trio.sleep(0.2)
+            stopped = trio.current_time()
+            if answers:
+                await client.send_all(frame(PONG, b""))
+                await trio.sleep(LIMITS.ping_seconds)
+                await client.send_all(frame(TEXT, b"alive"))
+                echo = frame(TEXT, b"alive", masked=False)
+                assert (await read_until(client, echo)).endswith(echo)
+                await client.aclose()
+            else:
+                await read_to_end(client)
+                assert trio.current_time() - stopped < LIMITS.pong_seconds
 
 
 async def test_a_pong_keeps_a_silent_client(autojump_clock: MockClock) -> None:
