@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opusagent.audio.resample import Resampler
+from opusagent.audio.resample import Resampler, push_each
 from opusagent.units import Hz
 from property_tests.strategies_audio import directions, pcm, pieces, rates
 
@@ -36,3 +36,21 @@ def test_equal_rates_touch_nothing(data: st.DataObject, rate: Hz, sound: bytes) 
     for piece in data.draw(pieces(sound, 2)):
         assert same.push(piece) is piece
     assert same.flush() == b""
+
+
+@given(st.data(), st.lists(st.tuples(directions() | rates().map(lambda rate: (rate, rate)), pcm()), max_size=5))
+def test_streams_that_share_a_product_give_what_they_give_alone(
+    data: st.DataObject, lines: list[tuple[tuple[Hz, Hz], bytes]]
+) -> None:
+    """For all streams at any place of theirs, and all pieces: the same bits, to the end."""
+    alone = [Resampler(*direction) for direction, _ in lines]
+    together = [Resampler(*direction) for direction, _ in lines]
+    for _ in range(3):
+        size = 2 * data.draw(st.integers(0, 400))
+        fed = [
+            sound if data.draw(st.booleans()) else (sound * (size // max(1, len(sound)) + 1))[:size]
+            for _, sound in lines
+        ]
+        expected = [each.push(piece) for each, piece in zip(alone, fed, strict=True)]
+        assert push_each(together, fed) == expected
+    assert [each.flush() for each in together] == [each.flush() for each in alone]

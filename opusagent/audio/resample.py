@@ -24,6 +24,7 @@ multiplications and saves nearly all of the calls.
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -132,6 +133,22 @@ class Resampler:
         self._taken = 0
         self._past = np.zeros(self._plan.memory)
 
+    # -- beside others that are alike: `push_each` -----------------------------------------------------------------
+
+    @property
+    def kind(self) -> tuple[Hz, Hz, int]:
+        """Those that have it in common do the same with pieces of one length: rates, and inputs beyond a period."""
+        return self.source, self.target, self._taken % self._plan.down
+
+    def lend(self, row: npt.NDArray[np.float64]) -> None:
+        """Write the past that the next outputs need into `row`."""
+        row[:] = self._past
+
+    def advance(self, count: int, past: npt.NDArray[np.float64]) -> None:
+        """Somebody has given what `count` more samples were due for, and this is what the next ones need."""
+        self._taken += count
+        self._past = past.copy()
+
     def _past_and(self, fresh: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
         """The input that the outputs due need, in order, filled up with zeros to whole blocks.
 
@@ -146,13 +163,50 @@ class Resampler:
         return stream
 
 
-def _sums(plan: _Plan, stream: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Every output of the blocks of `stream`, exact."""
-    step = stream.itemsize
-    blocks = (len(stream) - plan.memory) // _BLOCK
-    overlapping = np.ndarray((blocks, len(plan.bands)), np.float64, stream, strides=(_BLOCK * step, step))
+def push_each(streams: Sequence[Resampler], pieces: Sequence[bytes]) -> list[Pcm16]:
+    """What `push` of each piece into its own stream gives, in few products: those alike share one.
+
+    Raises `LocalProtocolError` on half a sample.
+    """
+    alike: dict[tuple[Hz, Hz, int, int], list[int]] = {}
+    for place, (stream, piece) in enumerate(zip(streams, pieces, strict=True)):
+        check_whole(piece)
+        alike.setdefault((*stream.kind, len(piece)), []).append(place)
+    given = [Pcm16(b"")] * len(pieces)
+    for (source, target, held, size), places in alike.items():
+        if len(places) == 1 or source == target or not size:
+            pushed = [streams[place].push(pieces[place]) for place in places]
+        else:
+            fresh = samples_of(b"".join([pieces[place] for place in places])).reshape(len(places), -1)
+            pushed = _shared(_plan(source, target), held, [streams[place] for place in places], fresh)
+        for place, pcm in zip(places, pushed, strict=True):
+            given[place] = pcm
+    return given
+
+
+def _shared(plan: _Plan, held: int, streams: Sequence[Resampler], fresh: npt.NDArray[np.int16]) -> list[Pcm16]:
+    """The outputs of streams alike, each of which has a row of `fresh`. `held`: their inputs beyond a period."""
+    known, count = plan.memory + held, fresh.shape[1]
+    rows = np.zeros((len(streams), plan.memory + -(-(held + count) // _BLOCK) * _BLOCK))
+    for row, stream in zip(rows, streams, strict=True):
+        stream.lend(row[:known])
+    end = known + count
+    rows[:, known:end] = fresh
+    for row, stream in zip(rows, streams, strict=True):
+        stream.advance(count, row[end - plan.memory - (held + count) % plan.down : end])
+    due = slice(plan.due(held), plan.due(held + count))
+    given = pcm_of(_rounded(_sums(plan, rows).reshape(len(rows), -1)[:, due]))
+    size = (due.stop - due.start) * BYTES_PER_SAMPLE
+    return [Pcm16(given[at : at + size]) for at in range(0, len(given), size)] if size else [given] * len(streams)
+
+
+def _sums(plan: _Plan, streams: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Every output of the blocks of `streams`, one or a row of them each, exact."""
+    step, length = streams.itemsize, streams.shape[-1]
+    shape = (streams.size // length, (length - plan.memory) // _BLOCK, len(plan.bands))
+    overlapping = np.ndarray(shape, np.float64, streams, strides=(length * step, _BLOCK * step, step))
     # Copied out, because numpy multiplies overlapping rows one number at a time.
-    return (np.ascontiguousarray(overlapping) @ plan.bands).ravel()
+    return (overlapping.reshape(-1, shape[2]) @ plan.bands).ravel()
 
 
 def _rounded(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:

@@ -5,7 +5,7 @@ the audio to the model and never in it. Audio waits as it came, and is resampled
 after the last sample of a chunk has arrived there is a verdict.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from opusagent.audio.media import Encoding, MediaFormat
 from opusagent.audio.vad.bank import MOST_WAITING, Bank, BankStatistics, StreamState
 from opusagent.audio.vad.detector import CHUNK, Detector
-from opusagent.audio.vad.ear import Ear, Heard
+from opusagent.audio.vad.ear import Chunk, Ear, Heard, push_each_ear
 from opusagent.audio.vad.hysteresis import Hysteresis, SpeechEvent
 from opusagent.call.bell import Bell
 from opusagent.units import Hz, Pcm16
@@ -61,16 +61,19 @@ class Tap:
         if len(self._held) >= self._chunk:
             self._bell.ring()
         if len(self._held) >= self._chunk * MOST_WAITING:
-            self.cut()
+            self.submit(self.ear.push(self.take()))
 
-    def cut(self) -> None:
-        """Give to the bank whatever chunks are complete."""
+    def take(self) -> Pcm16:
+        """Whatever chunks are complete, at the caller's rate."""
         whole = len(self._held) - len(self._held) % self._chunk
-        if whole:
-            pcm = Pcm16(bytes(self._held[:whole]))
-            del self._held[:whole]
-            for chunk in self.ear.push(pcm):
-                self._bank.submit(self.stream, chunk)
+        pcm = Pcm16(bytes(self._held[:whole]))
+        del self._held[:whole]
+        return pcm
+
+    def submit(self, chunks: Sequence[Chunk]) -> None:
+        """Let them wait for their verdict."""
+        for chunk in chunks:
+            self._bank.submit(self.stream, chunk)
 
     def statistics(self) -> Heard:
         """What was judged so far."""
@@ -116,8 +119,10 @@ class Hearing:
 
     def judge(self) -> bool:
         """One run of what is ready, and its verdicts to the calls that they belong to. Whether there is more."""
-        for attended in self._taps.values():
-            attended.cut()
+        taken = [(each, pcm) for each in self._taps.values() if (pcm := each.take())]
+        cut = push_each_ear([each.ear for each, _ in taken], [pcm for _, pcm in taken])
+        for (each, _), chunks in zip(taken, cut, strict=True):
+            each.submit(chunks)
         for verdict in self._bank.run():
             tap = self._taps.get(verdict.stream)
             event = tap.ear.judge(verdict.probability, verdict.at) if tap else None

@@ -71,7 +71,8 @@ class Connection:
 
     async def take(self) -> str:
         """The next message. Raises why there is none and never will be."""
-        await self._pause()
+        if self._queue or self._frames.holds_any or self._end is not None:
+            await self._pause()  # else whatever comes is waited for, which is a pause
         while (message := self._next()) is None:
             if self._end is not None:
                 raise self._end.with_traceback(None)

@@ -140,6 +140,11 @@ class FrameReader:
             self._at = 0
         self._held += data
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether some of what was pushed has not been taken, be it a message or a part of one."""
+        return self._at < len(self._held)
+
     def next(self) -> str | Ping | Goodbye | None:
         """What the peer said next; None: not before more is pushed. A pong says nothing.
 

@@ -116,21 +116,19 @@ class Bank:
     def _evaluated(self, streams: Sequence[StreamState], chunks: Floats) -> list[float]:
         """Step the streams that are worth it, pass over the others, and write the rows back."""
         loud: list[bool] = (np.einsum("ij,ij->i", chunks, chunks) >= _GATE_ENERGY).tolist()
-        awake = np.array([_awake(stream, loud=each) for stream, each in zip(streams, loud, strict=True)])
-        rows = np.stack([stream.row for stream in streams])
-        probabilities = np.zeros(len(streams), np.float32)
-        if awake.any():
-            stepped = rows[awake]
-            probabilities[awake] = self.detector.step(chunks[awake], stepped)
-            rows[awake] = stepped
-        if not awake.all():
-            passed = rows[~awake]
-            self.detector.pass_over(chunks[~awake], passed)
-            rows[~awake] = passed
-        for stream, row in zip(streams, rows, strict=True):
-            stream.row[:] = row
-        self._count(int(awake.sum()), int((~awake).sum()))
-        found: list[float] = probabilities.tolist()
+        awake = [_awake(stream, loud=each) for stream, each in zip(streams, loud, strict=True)]
+        stepped = [place for place, each in enumerate(awake) if each]
+        passed = [place for place, each in enumerate(awake) if not each]
+        found = [0.0] * len(streams)
+        if stepped:
+            rows = np.stack([streams[place].row for place in stepped])
+            probabilities: list[float] = self.detector.step(chunks[stepped] if passed else chunks, rows).tolist()
+            for place, row, probability in zip(stepped, rows, probabilities, strict=True):
+                streams[place].row[:] = row
+                found[place] = probability
+        for place in passed:
+            self.detector.pass_over(chunks[place : place + 1], streams[place].row[np.newaxis])
+        self._count(len(stepped), len(passed))
         return found
 
     def _count(self, stepped: int, passed: int) -> None:
