@@ -16,6 +16,7 @@ from opusagent.daemon.control import CallOnLine, Status
 from opusagent.daemon.life import Phase
 from opusagent.daemon.loop_watch import BOUNDS, LoopWatch
 from opusagent.daemon.meter import OTHER, PLATFORMS
+from opusagent.net.blame import Fault
 from opusagent.net.listener import ListenerStatistics
 
 STATES: Final = ("dialling", "talking", "ending")
@@ -55,6 +56,10 @@ class Daemon(Protocol):
         """What the calls' port has seen."""
         ...
 
+    def faults(self) -> Mapping[Fault, int]:
+        """What peers did wrong there, by every fault that there is."""
+        ...
+
 
 class Gauges(Collector):
     """`daemon` at the moment of asking, and how its loop turns."""
@@ -77,6 +82,7 @@ class Gauges(Collector):
         yield _value("connections", "Connections that are calls, will be, or are being filed.", now.connections)
         yield from self._calls(self._daemon.live())
         yield from _port(self._daemon.door())
+        yield _faults(self._daemon.faults())
         yield _refusals(self._daemon.refusals())
         yield from self._turns()
 
@@ -132,6 +138,13 @@ def _port(seen: ListenerStatistics) -> Iterator[Metric]:
     failed = CounterMetricFamily("opusagent_connections_failed", "Connections that ended by a bug of ours.")
     failed.add_metric((), seen.failed)
     yield failed
+
+
+def _faults(counts: Mapping[Fault, int]) -> Metric:
+    faults = CounterMetricFamily("opusagent_peer_faults", "What peers did wrong on connections.", labels=("fault",))
+    for fault, count in counts.items():
+        faults.add_metric((fault.value,), count)
+    return faults
 
 
 def _refusals(counts: Mapping[Refusal, int]) -> Metric:

@@ -38,6 +38,7 @@ from opusagent.daemon.systemd import EXTENSION_USEC, ServiceManager, status
 from opusagent.daemon.traces import Traces
 from opusagent.daemon.upgrade import Predecessor, Successor, UpgradeFailed, start_successor
 from opusagent.errors import ConfigError
+from opusagent.net.blame import Fault
 from opusagent.net.limits import ListenerLimits
 from opusagent.net.listener import FrontDoor, ListenerStatistics
 from opusagent.units import CallId, LoopTime
@@ -149,6 +150,10 @@ class Steward:
     def door(self) -> ListenerStatistics:
         """What the calls' port has seen."""
         return self._door.statistics()
+
+    def faults(self) -> Mapping[Fault, int]:
+        """What peers did wrong there, by every fault that there is."""
+        return self._door.faults()
 
     @property
     def _generation(self) -> Generation:

@@ -25,6 +25,7 @@ from opusagent.errors import (
     PeerStalled,
     RemoteProtocolError,
 )
+from opusagent.net.blame import Blame, Fault, blame_nobody
 from opusagent.net.guard import GuardedStream
 from opusagent.net.handshake import Accepted, answer_handshake
 from opusagent.net.limits import PLATFORM, HttpLimits, SocketLimits
@@ -127,14 +128,21 @@ class _Hangup(Exception):
 
 
 async def converse(
-    stream: trio.abc.Stream, peer: str, site: Site, limits: HttpLimits, admitted: Callable[[], None]
+    stream: trio.abc.Stream,
+    peer: str,
+    site: Site,
+    limits: HttpLimits,
+    admitted: Callable[[], None],
+    blame: Blame = blame_nobody,
 ) -> None:
     """Serve one connection until it ends. `admitted` is called when its first request is complete.
+
+    `blame` is told what the peer does wrong, once.
 
     The caller closes `stream`. What `site` or an `Upgrade` raises by mistake comes out of here, maybe in a group, once
     the peer has been told 500 or 1011.
     """
-    conversation = _Conversation(GuardedStream(stream, limits.send_seconds), peer, site, limits)
+    conversation = _Conversation(GuardedStream(stream, limits.send_seconds), peer, site, limits, blame)
     await trio.lowlevel.checkpoint()
     with contextlib.suppress(_Hangup):
         asked = await conversation.request()
@@ -156,6 +164,7 @@ class _Conversation:
     _peer: str
     _site: Site
     _limits: HttpLimits
+    _blame: Blame
     _machine: h11.Connection = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -166,13 +175,17 @@ class _Conversation:
 
         Who is too slow is not told so: a 408 would have to wait for the very peer that does not read or write.
         """
-        with trio.move_on_after(self._limits.request_seconds):
+        with trio.move_on_after(self._limits.request_seconds) as patience:
             try:
                 return await self._read_request()
             except h11.RemoteProtocolError as error:
+                self._blame(Fault.BAD_REQUEST)
                 # What h11 says repeats the peer's bytes behind a colon; the peer knows them already.
                 what = str(error).partition(":")[0]
                 await self._refuse(Response(error.error_status_hint, f"{what}\n".encode()))
+                return None
+        if patience.cancelled_caught:
+            self._blame(Fault.TOO_SLOW)
         return None
 
     async def next_request(self) -> _Asked | None:
@@ -226,8 +239,9 @@ class _Conversation:
         judged = answer_handshake(asked.raw, self._machine.trailing_data[0])
         try:
             if isinstance(judged, Accepted):
-                await _hold(granted, granted.wire(self._stream.inner), judged, self._peer)
+                await _hold(granted, granted.wire(self._stream.inner), judged, self._peer, self._blame)
             else:
+                self._blame(Fault.BAD_HANDSHAKE)
                 refusal = Response(judged.status, f"{judged.text}\n".encode(), headers=judged.headers)
                 await self._respond(refusal, asked.request, close=True)
         finally:
@@ -298,7 +312,7 @@ class _Conversation:
             raise _Hangup from None
 
 
-async def _hold(granted: Upgrade, stream: trio.abc.Stream, accepted: Accepted, peer: str) -> None:
+async def _hold(granted: Upgrade, stream: trio.abc.Stream, accepted: Accepted, peer: str, blame: Blame) -> None:
     """Upgrade and serve.
 
     A cancellation from outside reaches the work first and the plumbing only `TEARDOWN_SECONDS` later, so that a call
@@ -317,7 +331,10 @@ async def _hold(granted: Upgrade, stream: trio.abc.Stream, accepted: Accepted, p
             outside.cancel_scope.cancel()
     except* (PeerGone, PeerStalled) as left:
         log.debug("a peer left", peer=peer, why=_why(left))
+        if any(isinstance(cause, PeerStalled) for cause in _leaves(left)):
+            blame(Fault.STALLED)
     except* RemoteProtocolError as broken:
+        blame(Fault.BROKE_PROTOCOL)
         log.warning("a peer broke the protocol", peer=peer, why=_why(broken))
     await trio.lowlevel.checkpoint()
 

@@ -12,7 +12,7 @@ import os
 import resource
 import ssl
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 import structlog
@@ -21,6 +21,7 @@ from attrs import define, evolve, field, frozen
 from structlog.typing import FilteringBoundLogger
 
 from opusagent.errors import CannotBind
+from opusagent.net.blame import Fault
 from opusagent.net.guard import peer_ip
 from opusagent.net.http import Site, converse
 from opusagent.net.limits import ListenerLimits
@@ -123,6 +124,7 @@ class Gate:
     limits: ListenerLimits
     _seen: ListenerStatistics = field(factory=ListenerStatistics, init=False)
     _half_open_by_ip: Counter[str] = field(factory=Counter[str], init=False)
+    faults: Counter[Fault] = field(factory=Counter[Fault], init=False)
 
     def statistics(self) -> ListenerStatistics:
         """The counts at this moment."""
@@ -171,6 +173,12 @@ class Visit:
     ip: str
     turn: int
     _half_open: bool = field(default=True, init=False)
+    _is_blamed: bool = field(default=False, init=False)
+
+    def blame(self, fault: Fault) -> None:
+        """Count what its peer did wrong."""
+        self._is_blamed = True
+        self.gate.faults[fault] += 1
 
     def settle(self) -> None:
         """Its first request is complete. Idempotent."""
@@ -179,7 +187,9 @@ class Visit:
             self.gate.settle(self.ip)
 
     def leave(self) -> None:
-        """It is closed."""
+        """It is closed. One that is over before anything was asked, and was nobody's fault, has left."""
+        if self._half_open and not self._is_blamed:
+            self.blame(Fault.LEFT)
         self.settle()
         self.gate.leave()
 
@@ -198,6 +208,10 @@ class FrontDoor:
     def statistics(self) -> ListenerStatistics:
         """What the port has seen and holds."""
         return self._gate.statistics()
+
+    def faults(self) -> Mapping[Fault, int]:
+        """What peers did wrong, by every fault that there is."""
+        return {fault: self._gate.faults[fault] for fault in Fault}
 
     @property
     def port(self) -> int:
@@ -243,7 +257,7 @@ class FrontDoor:
         http = self._limits.http
         bounds = evolve(http, request_seconds=spread(http.request_seconds, visit.turn))
         try:
-            await converse(stream, visit.ip, self._site, bounds, visit.settle)
+            await converse(stream, visit.ip, self._site, bounds, visit.settle, visit.blame)
         except* Exception:
             self._gate.connection_failed()
             log.exception("a connection failed", peer=visit.ip)

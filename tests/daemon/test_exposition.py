@@ -15,6 +15,7 @@ from opusagent.daemon.gauges import LiveCall
 from opusagent.daemon.life import Phase
 from opusagent.daemon.loop_watch import LoopWatch
 from opusagent.daemon.meter import Meter
+from opusagent.net.blame import Fault
 from opusagent.net.http import Request, Response
 from opusagent.net.listener import ListenerStatistics
 from opusagent.units import LoopTime, Ms
@@ -40,6 +41,9 @@ class House:
 
     def refusals(self) -> Mapping[Refusal, int]:
         return {reason: int(reason is Refusal.FORGED) for reason in Refusal}
+
+    def faults(self) -> Mapping[Fault, int]:
+        return {fault: int(fault is Fault.TOO_SLOW) for fault in Fault}
 
     def door(self) -> ListenerStatistics:
         return self.seen

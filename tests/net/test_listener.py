@@ -4,6 +4,7 @@ import errno
 import resource
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from typing import Final
 
 import pytest
 import trio
@@ -12,6 +13,7 @@ from trio.testing import MockClock
 from typing_extensions import override
 
 from opusagent.errors import CannotBind, PeerGone, RemoteProtocolError
+from opusagent.net.blame import Fault
 from opusagent.net.handshake import Endpoint, Greeting
 from opusagent.net.limits import PLATFORM, ListenerLimits
 from opusagent.net.listener import (
@@ -236,3 +238,40 @@ def test_deadlines_of_a_crowd_are_spread_over_a_fifth_of_the_bound() -> None:
     assert bounds[0] >= 4.0
     assert bounds[-1] == 5.0
     assert max(gaps) <= 3 * (5.0 - 4.0) / 1000
+
+
+UNMASKED: Final = b"\x81\x02hi"
+
+
+@pytest.mark.parametrize(
+    ("sent", "leaves", "fault"),
+    [
+        (b"GET / HT", False, Fault.TOO_SLOW),
+        (b"", False, Fault.TOO_SLOW),
+        (b"", True, Fault.LEFT),
+        (b"GET / HT", True, Fault.BAD_REQUEST),
+        (b"\x16\x03\x01 hello\r\n\r\n", False, Fault.BAD_REQUEST),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000, False, Fault.BAD_REQUEST),
+        (UPGRADE_REQUEST.replace(b"Version: 13", b"Version: 12"), False, Fault.BAD_HANDSHAKE),
+        (UPGRADE_REQUEST + UNMASKED, False, Fault.BROKE_PROTOCOL),
+        (UPGRADE_REQUEST, False, Fault.STALLED),
+        (UPGRADE_REQUEST + close_frame(1000), False, None),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", False, None),
+    ],
+)
+async def test_what_a_peer_does_wrong_is_counted_once(
+    sent: bytes,
+    leaves: bool,  # noqa: FBT001 - a parameter
+    fault: Fault | None,
+    autojump_clock: MockClock,
+) -> None:
+    async with a_house() as house:
+        before = house.door.faults()
+        client = await house.port.connect()
+        await client.send_all(sent)
+        if leaves:
+            await client.aclose()
+        else:
+            await seconds_until_closed(client)
+        await trio.sleep(3)
+        assert house.door.faults() == {each: before[each] + (each is fault) for each in Fault}
