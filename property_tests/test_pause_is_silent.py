@@ -67,3 +67,39 @@ def test_a_pause_is_silence(steps: list[Step]) -> None:
     for pause in tape.pauses:
         ended = len(samples) if pause.ended is None else int(pause.ended * HZ_8K)
         assert not samples[math.ceil(pause.began * HZ_8K) : ended].any()
+
+
+SECRET, OPEN = 7, 2
+PIECE = 100
+
+
+@given(
+    lags=st.lists(st.floats(0, 15), min_size=1, max_size=60),
+    pauses=st.lists(st.tuples(st.floats(0.1, 1.5), st.floats(0.1, 3)), min_size=1, max_size=3),
+    media_time=st.booleans(),
+)
+def test_what_was_said_in_a_pause_is_not_on_the_tape(
+    lags: list[float], pauses: list[tuple[float, float]], *, media_time: bool
+) -> None:
+    """For a line that was on time once, and is as late as it likes from then on, whether it tells media time or not."""
+    spans: list[tuple[float, float]] = []
+    for after, lasts in pauses:
+        began = (spans[-1][1] if spans else 0.0) + after
+        spans.append((began, began + lasts))
+    orders = sorted(
+        (moment, number % 2 == 0) for number, moment in enumerate(moment for span in spans for moment in span)
+    )
+    tape, written, arrived = CallTape(HZ_8K, OPENED), b"", 0.0
+    for number, lag in enumerate([0.0, *lags]):
+        arrived = max(arrived, PIECE * (number + 1) / 1000 + lag)
+        while orders and orders[0][0] < arrived:
+            moment, begins = orders.pop(0)
+            (tape.pause if begins else tape.resume)(LoopTime(OPENED + moment))
+        said = [PIECE / 1000 * number + sample / HZ_8K for sample in range(8 * PIECE)]
+        secret = [any(began <= each < ended for began, ended in spans) for each in said]
+        sound = b"".join((SECRET if each else OPEN).to_bytes(2, "little") for each in secret)
+        now = LoopTime(OPENED + arrived)
+        tape.hear(Pcm16(sound), Ms(PIECE * number) if media_time else None, now)
+        assert SECRET not in samples_of(tape.peek(now))
+        written += tape.take(now)
+    assert SECRET not in samples_of(written + tape.take_rest(LoopTime(OPENED + arrived + 1)))

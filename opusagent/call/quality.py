@@ -56,7 +56,7 @@ class LineMonitor:
         self._on_echo: Final = on_echo
         self._monitor: Final = AudioQualityMonitor(rate, thresholds, self._alert)
         self._meter: Final = EchoMeter(rate)
-        self._line: Final = TimeLine(rate, opened)
+        self._line: Final = TimeLine(rate, opened, late=MEASURE_SECONDS)
         self._heard: list[tuple[Pcm16, Ms | None, LoopTime]] = []
         self._echo: EchoPath | None = None
         self._raised: dict[str, int] = {}
@@ -64,6 +64,9 @@ class LineMonitor:
     def hear(self, pcm: Pcm16, at: Ms | None, now: LoopTime) -> None:
         """Collect the caller's audio."""
         self._heard.append((pcm, at, now))
+
+    def restart(self, now: LoopTime) -> None:
+        """A pause of the line, which is seen when it goes on."""
 
     def play(self, pcm: Pcm16, at: LoopTime) -> None:
         """Collect the model's audio, heard from `at` on."""
@@ -134,6 +137,11 @@ class Witnesses:
         """Let all of them hear it."""
         for witness in self.each:
             witness.hear(pcm, at, now)
+
+    def restart(self, now: LoopTime) -> None:
+        """Tell all of them."""
+        for witness in self.each:
+            witness.restart(now)
 
     def play(self, pcm: Pcm16, at: LoopTime) -> None:
         """Let all of them hear it."""

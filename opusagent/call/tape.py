@@ -4,7 +4,8 @@ Where the samples of either side lie is the time line's to know (`time_line`). W
 be taken, and written.
 
 While the tape is paused nothing is put on it. A pause is a stretch of the time line: what lies in it is silence when
-the tape is taken, whenever it came; and what a caller says meanwhile is not even held, wherever it would lie.
+the tape is taken, whenever it came. What a caller says meanwhile is not even held, wherever it would lie; and of what
+arrives after a pause only that is kept which cannot have been said before its end, however late the line is.
 
 A tape of another rate than the leg's is resampled when it is taken, as two streams without breaks. The filter's
 constant delay is left out at the beginning and comes out at the end, so that every sample lies where it would have.
@@ -33,6 +34,10 @@ class Witness(Protocol):
 
     def hear(self, pcm: Pcm16, at: Ms | None, now: LoopTime) -> None:
         """The caller's audio that has just arrived; `at` is the platform's media time of its first sample."""
+        ...
+
+    def restart(self, now: LoopTime) -> None:
+        """The caller's sound begins anew: what comes next was said after this."""
         ...
 
     def play(self, pcm: Pcm16, at: LoopTime) -> None:
@@ -75,6 +80,9 @@ class BlankTape:
     pauses: Sequence[Pause] = ()
 
     def hear(self, pcm: Pcm16, at: Ms | None, now: LoopTime) -> None:
+        """Nothing is kept."""
+
+    def restart(self, now: LoopTime) -> None:
         """Nothing is kept."""
 
     def play(self, pcm: Pcm16, at: LoopTime) -> None:
@@ -141,8 +149,13 @@ class CallTape:
         self._pauses: list[Pause] = []
 
     def hear(self, pcm: Pcm16, at: Ms | None, now: LoopTime) -> None:
-        """Place the caller's audio; while the tape is paused, as much silence."""
-        self._line.hear(Pcm16(bytes(len(pcm))) if self.is_paused else pcm, at, now)
+        """Place the caller's audio; as much silence for what may have been said before the end of a pause."""
+        said = self._line.earliest(pcm, at, now)
+        self._line.hear(self._said_openly(pcm, said), at, now)
+
+    def restart(self, now: LoopTime) -> None:
+        """The caller's sound begins anew."""
+        self._line.restart(now)
 
     def play(self, pcm: Pcm16, at: LoopTime) -> None:
         """Place the model's audio at the time at which it is heard."""
@@ -202,6 +215,14 @@ class CallTape:
     def lost_seconds(self) -> float:
         """How much of either channel the disk was too slow for."""
         return self._line.lost_seconds
+
+    def _said_openly(self, pcm: Pcm16, said: float) -> Pcm16:
+        """`pcm`, which was said at `said` seconds at the earliest, without what that leaves in doubt."""
+        if not self._pauses:
+            return pcm
+        ended = self._pauses[-1].ended
+        hidden = len(pcm) if ended is None else 2 * max(0, math.ceil(round((ended - said) * self._line.rate, 3)))
+        return Pcm16(bytes(min(hidden, len(pcm))) + pcm[hidden:])
 
     def _hushed(self, block: bytes, first: int) -> bytes:
         """The block that begins at sample `first`, silent where the tape was paused."""

@@ -149,6 +149,11 @@ class Uplink:
         """The caller's sound begins anew, or goes on over another socket: half a sample of before has no other half."""
         self._samples.clear()
 
+    def begin_sound(self, now: LoopTime) -> None:
+        """The platform begins to send what the caller says, and has sent nothing of it before."""
+        self.restart()
+        self._tape.restart(now)
+
     @property
     def waiting_frames(self) -> int:
         """What was put and not taken yet."""

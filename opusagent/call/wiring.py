@@ -193,7 +193,7 @@ class Call:
             case CallerNamed():
                 self._named = event
             case CallerSoundBegan():
-                self.uplink.restart()
+                self.uplink.begin_sound(now)
                 self.session.silence.incoming.on_stream(is_open=True, now=now)
             case CallerSoundPaused():
                 self.session.silence.incoming.on_stream(is_open=False, now=now)

@@ -5,7 +5,7 @@ import pytest
 from opusagent.audio.pcm import samples_of
 from opusagent.audio.resample import RATES
 from opusagent.call.tape import MOST_PAUSES, CallTape, Pause, TapeKind
-from opusagent.call.time_line import HOLD, LATE, MOST_HELD
+from opusagent.call.time_line import HOLD, LATE, MOST_HELD, SETTLE
 from opusagent.units import HZ_8K, HZ_24K, Hz, LoopTime, Ms, Pcm16
 
 OPENED = LoopTime(50.0)
@@ -126,7 +126,7 @@ def talk_and_stall(tape: CallTape, stalled: float, ms: int, faster: float) -> by
     from then on. Each second of the caller's has a value of its own, and at each whole second the model says 20 ms.
     """
     written, tick, clear = b"", 0.0, LoopTime(0.0)
-    for number in range(round(1000 * (2 * stalled + 4) / ms)):
+    for number in range(round(1000 * (2 * stalled + 4 + stalled / (faster - 1)) / ms)):
         ended = ms * (number + 1) / 1000
         came = at(ended) if ended <= 1 else at(max(ended, 1 + stalled))
         clear = LoopTime(max(came, clear + ms / 1000 / faster))
@@ -141,7 +141,7 @@ def talk_and_stall(tape: CallTape, stalled: float, ms: int, faster: float) -> by
 
 
 @pytest.mark.parametrize("ms", [20, 100, 250])
-@pytest.mark.parametrize(("stalled", "faster"), [(0.3, 2), (0.3, 50), (3, 2), (3, 50), (8, 50)])
+@pytest.mark.parametrize(("stalled", "faster"), [(0.3, 2), (0.3, 50), (3, 1.03), (3, 1.1), (3, 2), (3, 50), (8, 50)])
 def test_after_a_stall_without_media_time_both_channels_belong_together_again(
     stalled: float, faster: float, ms: int
 ) -> None:
@@ -162,6 +162,36 @@ def test_a_line_that_was_silent_and_goes_on_in_real_time_was_silent() -> None:
         tape.hear(pcm(2, 20), None, at(3.02 + 0.02 * number))
     assert left(tape.take(at(3.9))) == [(1, 1000)]
     assert left(tape.take(at(4.2)) + tape.take_rest(LONG_AFTER)) == [(0, 2000), (2, 1000)]
+
+
+def test_an_uneven_line_is_not_held_in_memory() -> None:
+    """Twice a second it is 100 ms late: what is in doubt is soon decided, and lies within 20 ms of its place."""
+    tape, written, arrived = new_tape(), b"", LoopTime(0.0)
+    for number in range(1000):
+        arrived = max(
+            arrived,
+            at(0.02 * (number + 1) + 0.001 * (7 * number % 5 + 12 * (number > 9) + max(0, 90 - 20 * (number % 25)))),
+        )
+        tape.hear(pcm(1 + number % 50 // 25, 20), None, arrived)
+        written += tape.take(arrived)
+        assert len(written) // 4 >= 8000 * (arrived - OPENED - HOLD - 1.2 * SETTLE)
+    caller = channels(written + tape.take_rest(LONG_AFTER))[0]
+    turns = [place for place in range(1, len(caller)) if caller[place] != caller[place - 1] and caller[place]]
+    assert [turn for turn in turns if min(turn % 4000, -turn % 4000) > 160] == []
+
+
+def test_a_line_that_is_late_for_good_is_placed_where_it_arrives() -> None:
+    """It stalls for two seconds, delivers one of them, and never the other: that was silence."""
+    tape, written = new_tape(), b""
+    for number in range(100):
+        tape.hear(pcm(1, 20), None, at(0.02 * (number + 1)))
+    for number in range(1000):
+        said = at(2.02 + 0.02 * number)
+        arrived = LoopTime(max(at(4) + 0.015 * number, said + 1))
+        tape.hear(pcm(2 + number // 500, 20), None, arrived)
+        written += tape.take(arrived)
+    caller = channels(written + tape.take_rest(LONG_AFTER))[0]
+    assert caller.index(3) / 8000 == pytest.approx(13, abs=0.02)
 
 
 # -- drafts ------------------------------------------------------------------------------------------------------
@@ -336,6 +366,40 @@ def test_what_arrives_in_a_pause_is_not_even_held() -> None:
     tape.resume(at(0.3))
     tape.hear(pcm(3, 100), Ms(300), at(0.4))
     assert left(tape.take_rest(LONG_AFTER)) == [(1, 100), (0, 200), (3, 100)]
+
+
+@pytest.mark.parametrize("media_time", [True, False])
+@pytest.mark.parametrize(("stalled", "faster"), [(3, 1.05), (3, 50), (14, 1.1), (14, 50)])
+def test_what_was_said_in_a_pause_is_silence_however_late_it_comes(
+    stalled: float, faster: float, *, media_time: bool
+) -> None:
+    """A card number is said while the line stalls, and arrives when recording goes on."""
+    tape, written, clear = new_tape(), b"", LoopTime(0.0)
+    for number in range(50):
+        tape.hear(pcm(1, 20), Ms(20 * number) if media_time else None, at(0.02 * (number + 1)))
+    tape.pause(at(1))
+    tape.resume(at(stalled))
+    for number in range(50, 1500):
+        said = at(0.02 * (number + 1))
+        clear = LoopTime(max(said, at(1 + stalled), clear + 0.02 / faster))
+        value = 2 if said <= at(stalled) else 3
+        tape.hear(pcm(value, 20), Ms(20 * number) if media_time else None, clear)
+        written += tape.take(clear)
+        if number % 25 == 0:
+            assert set(channels(tape.peek(clear))[0]) <= {0, 1, 3}
+    caller = channels(written + tape.take_rest(LONG_AFTER))[0]
+    assert set(caller) == {0, 1, 3}
+
+
+def test_a_line_that_begins_anew_owes_nothing_from_before() -> None:
+    """The platform's stream was stopped while the model spoke: what comes after it is no old news."""
+    tape = new_tape()
+    tape.hear(pcm(1, 100), None, at(0.1))
+    tape.pause(at(5))
+    tape.resume(at(6))
+    tape.restart(at(8))
+    tape.hear(pcm(2, 100), None, at(8.1))
+    assert left(tape.take_rest(LONG_AFTER)) == [(1, 100), (0, 7900), (2, 100)]
 
 
 def test_a_pause_that_lasts_is_written_as_silence() -> None:
