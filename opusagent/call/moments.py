@@ -85,6 +85,14 @@ class Transferred:
 
 
 @attrs.frozen
+class GivenUp:
+    """No model serves the caller any more: they hear an apology, for the reason `why`, and the call ends."""
+
+    at: LoopTime
+    why: str
+
+
+@attrs.frozen
 class PassedOn:
     """A caller whom no model serves was passed on to a target of the configuration, or was not: `why_not`."""
 
@@ -183,6 +191,7 @@ Moment = (
     | Lapsed
     | KeysCame
     | Transferred
+    | GivenUp
     | PassedOn
     | ModelErred
     | LineLost

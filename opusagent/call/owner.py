@@ -17,13 +17,13 @@ from opusagent.call.errands import Errands
 from opusagent.call.farewell import Farewell
 from opusagent.call.gate import ResponseGate
 from opusagent.call.line import GONE_SECONDS, Line
-from opusagent.call.moments import PassedOn, SilenceBroken
+from opusagent.call.moments import GivenUp, PassedOn, SilenceBroken
 from opusagent.call.one_way import Doubt, OneWay
 from opusagent.call.policy import Policy
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.voice import Voice
 from opusagent.errors import INTERNAL_ERROR
-from opusagent.realtime.events import InputAudioBufferCommit, ResponseCreate
+from opusagent.realtime.events import InputAudioBufferCommit
 from opusagent.units import LoopTime, Ms
 
 THINKING: Final = 12.0
@@ -61,7 +61,7 @@ class SilenceOwner:
         """The sound that is due from the caller's platform."""
         self._unheard_lines = 0
         self._event_at = self._ear_began = self._ear_ended = self._noticed = LoopTime(0.0)
-        self._is_unheard = False
+        self._is_unheard = self._awaits_commit = False
         self._lag = 0.0
 
     def deadline(self, *, speaking: bool) -> LoopTime | None:
@@ -93,7 +93,7 @@ class SilenceOwner:
 
     def on_noticed(self, now: LoopTime) -> None:
         """Whoever decides on turns has noticed that the caller speaks."""
-        self._noticed, self._is_unheard = now, False
+        self._noticed, self._is_unheard, self._awaits_commit = now, False, False
 
     def on_ear(self, *, speaking: bool, now: LoopTime) -> None:
         """Our own ears heard the caller begin or end to speak, beside whoever decides on turns."""
@@ -102,7 +102,7 @@ class SilenceOwner:
             return
         self._ear_ended = now
         is_speech = now - self._ear_began >= self._policy.turns.shortest / 1000
-        self._is_unheard = is_speech and self._noticed < self._ear_began - self._policy.turns.lag
+        self._is_unheard |= is_speech and self._noticed < self._ear_began - self._policy.turns.lag
 
     def on_failed(self) -> None:
         """The service has failed an answer of which nothing was heard."""
@@ -111,7 +111,7 @@ class SilenceOwner:
     def on_lost(self, lost: End) -> None:
         """The model's session is gone."""
         self._lag = NOTICED_BY if lost.reason is EndReason.MODEL_STALLED else 0.0
-        self._is_unheard = False
+        self._is_unheard = self._awaits_commit = False
 
     # -- what is done --------------------------------------------------------------------------------------------
 
@@ -125,14 +125,23 @@ class SilenceOwner:
         note = Note(SilenceBroken(now, cause.value, remedy.value))
         match remedy:
             case Remedy.ASK:
-                self._is_unheard = False
-                return (note, TellModel(InputAudioBufferCommit()), *self._voice.ask(ResponseCreate(), now))
+                # What is asked for now would overtake the sound that it is to answer, so the commit is waited for.
+                self._awaits_commit = True
+                self._gate.hold()
+                self._gate.expect(now)
+                return (note, TellModel(InputAudioBufferCommit()))
             case Remedy.SOUND:
                 self.play(self._policy.clips.wait)
                 return (note, *self._drop_if_stalled(cause, now))
             case Remedy.GIVE_UP:
                 return (note, *self.give_up(End(EndReason.DEAD_AIR, cause.value, INTERNAL_ERROR), now))
         assert_never(remedy)
+
+    def take_commit(self) -> bool:
+        """Whether what was committed is a turn that the service had not noticed: then it does not answer by itself."""
+        is_ours, self._awaits_commit = self._awaits_commit, False
+        self._is_unheard = self._is_unheard and not is_ours
+        return is_ours
 
     def take_stop(self, *, speaking: bool, now: LoopTime) -> bool:
         """Whether the caller has stopped and the service has not said so in time. Then our turn began before now."""
@@ -167,7 +176,7 @@ class SilenceOwner:
         self.play(self._policy.clips.apology)
         left = max(0.0, self._voice.playout.silent_from(now) - now)
         self._farewell.give_up(end, now, left + (APOLOGY_SLACK if self._fallback is None else GONE_SECONDS))
-        return self.pass_on(now)
+        return (Note(GivenUp(now, end.reason.value)), *self.pass_on(now))
 
     def pass_on(self, now: LoopTime) -> Sequence[Command]:
         """Pass a caller on whom no model serves: once, and not before the line is free."""
@@ -197,7 +206,8 @@ class SilenceOwner:
             return Silence.ANSWER_DUE
         if self._errands.is_busy:
             return Silence.TOOL
-        return Silence.UNHEARD if self._is_unheard else None
+        is_quiet = self._ear_began <= self._ear_ended
+        return Silence.UNHEARD if self._is_unheard and is_quiet else None
 
     def _stop_due(self, *, speaking: bool) -> LoopTime | None:
         """When a caller whom our own ears have heard stop is not waited for any longer."""

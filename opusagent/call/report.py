@@ -13,6 +13,7 @@ from opusagent.call.moments import (
     CallerPaused,
     CallerSpoke,
     EchoHeard,
+    GivenUp,
     Interrupted,
     KeysCame,
     Lapsed,
@@ -141,7 +142,7 @@ def _words(moment: Moment) -> str:
             return "the platform's socket broke; the call waits for it"
         case LineBack():
             return f"the platform is back after {moment.gap:.2f} s"
-        case ModelLost() | ModelBack() | SilenceBroken():
+        case ModelLost() | ModelBack() | SilenceBroken() | GivenUp() | PassedOn():
             return _words_of_loss(moment)
         case ModelReady():
             return "the model is ready"
@@ -164,9 +165,6 @@ def _words(moment: Moment) -> str:
         case Transferred():
             done = f"could not be put through: {_one_line(moment.why_not)}" if moment.why_not else "was put through"
             return f"the caller pressed for {moment.target} and {done}"
-        case PassedOn():
-            done = f"could not be: {_one_line(moment.why_not)}" if moment.why_not else "was"
-            return f"the caller was to be passed on to {moment.target}, because no model is there, and {done}"
         case ModelErred():
             return f"the model's service reports {moment.code}: {_one_line(moment.message)}"
         case LineJudged():
@@ -183,7 +181,7 @@ def _heard_of(cuts: Iterable[Cut]) -> str:
     return ", ".join(f"{cut.heard} of {cut.total} ms heard" for cut in cuts) or "everything had been heard"
 
 
-def _words_of_loss(moment: ModelLost | ModelBack | SilenceBroken) -> str:
+def _words_of_loss(moment: ModelLost | ModelBack | SilenceBroken | GivenUp | PassedOn) -> str:
     match moment:
         case ModelLost():
             return f"the model's session is lost: {_one_line(moment.why)}"
@@ -191,6 +189,11 @@ def _words_of_loss(moment: ModelLost | ModelBack | SilenceBroken) -> str:
             return f"another session of the model takes over after {moment.gap:.2f} s"
         case SilenceBroken():
             return f"silence, because {moment.cause}: {moment.remedy}"
+        case GivenUp():
+            return f"the call is given up, because: {moment.why}; an apology is played"
+        case PassedOn():
+            done = f"could not be: {_one_line(moment.why_not)}" if moment.why_not else "was"
+            return f"the caller was to be passed on to {moment.target}, because no model is there, and {done}"
 
 
 def _one_line(words: str) -> str:

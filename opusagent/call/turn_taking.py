@@ -80,9 +80,9 @@ class TurnTaking:
 
     def on_committed(self, now: LoopTime) -> Sequence[Command]:
         """What was said is in the conversation: it is answered, if that is for us to ask for and it was a turn."""
-        committed = TellCaller(SpeechSign.COMMITTED)
-        if not self._policy.is_ours:
+        committed, is_late = TellCaller(SpeechSign.COMMITTED), self._silence.take_commit()
+        if not self._policy.is_ours and not is_late:
             return (committed,)
-        if not self._floor.take_turn():
+        if not self._floor.take_turn() and not is_late:
             return (committed, *map(TellModel, self._gate.release(now)))
         return (committed, *map(TellModel, self._gate.answer(ResponseCreate(), now)))
