@@ -73,7 +73,7 @@ def test_a_configuration_of_the_readme_loads(text: str) -> None:
 
 def test_there_is_a_configuration_to_copy() -> None:
     """Those that stand in a list among them."""
-    assert len(blocks("toml")) == 4
+    assert len(blocks("toml")) == 5
 
 
 def test_blocks_and_commands_are_found() -> None:

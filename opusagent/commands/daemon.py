@@ -8,7 +8,7 @@ import attrs
 import trio
 from cyclopts import App, Parameter
 
-from opusagent.commands.words import OK, ConfigFile
+from opusagent.commands.words import FAILED, OK, WRONG_CONFIGURATION, AsJson, ConfigFile, complain
 
 
 @attrs.frozen
@@ -18,7 +18,7 @@ class Daemon:
     environ: Mapping[str, str]
 
     def add_to(self, app: App) -> None:
-        for command in (self.serve, self.check, self.config):
+        for command in (self.serve, self.check, self.config, self.route):
             app.command(command)
 
     def serve(self, *, config: Annotated[ConfigFile, Parameter(alias="-c")]) -> int:
@@ -51,3 +51,24 @@ class Daemon:
 
         sys.stdout.write(explain(file, self.environ))
         return OK
+
+    def route(
+        self,
+        file: ConfigFile,
+        *,
+        number: Annotated[str, Parameter(help="Whom the caller dials, however it is written.")] = "",
+        path: Annotated[str, Parameter(help="Where the platform dials, or the webhook that leads there.")] = "",
+        bot: Annotated[str, Parameter(help="The name of AudioCodes' bot.")] = "",
+        parameter: Annotated[tuple[str, ...], Parameter(help="NAME=VALUE that the TwiML says; one or more.")] = (),
+        json: AsJson = False,
+    ) -> int:
+        """Say which agent would take a call, and why; with status 1 if it would be refused."""
+        from opusagent.daemon.route_answer import NoSuchCall, Wish, answer_of, read_parameters
+
+        try:
+            answer = answer_of(file, self.environ, Wish(number, path, bot, read_parameters(parameter)))
+        except NoSuchCall as wrong:
+            complain(str(wrong))
+            return WRONG_CONFIGURATION
+        sys.stdout.write(answer.as_json() if json else answer.in_words())
+        return OK if answer.agent else FAILED

@@ -25,7 +25,7 @@ from opusagent.net.http import Request, Response
 def metrics_of(daemon: Daemon, meter: Meter, loop: LoopWatch) -> Routes:
     """The route that shows what `meter` has counted, and `daemon` and its `loop` as they are."""
     registry = meter.registry
-    registry.register(Gauges(daemon, loop))
+    registry.register(Gauges(daemon, loop, meter.agents))
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return {("GET", "/metrics"): _Page(registry).answer}

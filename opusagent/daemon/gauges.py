@@ -12,10 +12,11 @@ from typing_extensions import override
 from opusagent import __version__
 from opusagent.call.progress import Progress
 from opusagent.daemon.admission import Refusal
+from opusagent.daemon.agent_meter import OTHER, AgentMeter
 from opusagent.daemon.control import CallOnLine, Status
 from opusagent.daemon.life import Phase
 from opusagent.daemon.loop_watch import BOUNDS, LoopWatch
-from opusagent.daemon.meter import OTHER, PLATFORMS
+from opusagent.daemon.meter import PLATFORMS
 from opusagent.net.blame import Fault
 from opusagent.net.listener import ListenerStatistics
 
@@ -64,8 +65,9 @@ class Daemon(Protocol):
 class Gauges(Collector):
     """`daemon` at the moment of asking, and how its loop turns."""
 
-    def __init__(self, daemon: Daemon, loop: LoopWatch) -> None:
+    def __init__(self, daemon: Daemon, loop: LoopWatch, agents: AgentMeter) -> None:
         self._daemon: Final = daemon
+        self._agents: Final = agents
         self._loop: Final = loop
 
     @override
@@ -93,6 +95,9 @@ class Gauges(Collector):
             for state in STATES:
                 calls.add_metric((platform, state), counted[platform, state])
         yield calls
+        by_agent = Counter(self._agents.label(call.seen.agent) for call in live)
+        agents = {label: by_agent[label] for label in self._agents.labels}
+        yield _gauge("agent_calls", "Calls that go on, by agent.", "agent", agents)
         backlogs = [call.progress.backlog for call in live]
         frames = max((each.uplink_frames for each in backlogs), default=0)
         playout = max((each.playout for each in backlogs), default=0) / 1000

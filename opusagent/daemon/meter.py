@@ -14,8 +14,7 @@ from opusagent.call.quality import LineQuality
 from opusagent.call.reasons import EndReason
 from opusagent.call.report import CallReport
 from opusagent.call.turns import Turn
-
-OTHER: Final = "other"
+from opusagent.daemon.agent_meter import OTHER, AgentMeter
 
 PLATFORMS: Final = ("twilio", "audiocodes")
 
@@ -87,6 +86,7 @@ class Meter:
         self._dry: Final = self._counter("underrun_seconds", "For how long callers' playouts were dry.")
         self._traces: Final = self._counter("traces", "Calls that were told to whoever traces, or lost.", "outcome")
         self._faults: Final = self._counter("recording_faults", "Recordings that are not whole.")
+        self.agents: Final = AgentMeter(self.registry)
         self._lay_out()
 
     def count(self, report: CallReport, platform: str) -> None:
@@ -102,6 +102,7 @@ class Meter:
         self._barge_ins.labels("true").inc(report.barge_ins)
         self._barge_ins.labels("false").inc(report.false_barge_ins)
         self._tools.inc(report.tool_calls)
+        self.agents.count(report)
         self._count_cost(report)
         self._count_audio(report)
         self._count_oddities(report)

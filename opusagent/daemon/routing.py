@@ -71,14 +71,19 @@ class Routed:
     @property
     def why(self) -> str:
         """For a person: what in the configuration has decided."""
-        return f"routes.{self.ground.value}" + (f" has {self.key}" if self.key else "")
+        if self.ground is Ground.DEFAULT:
+            return _nobody_knows(self.agent)
+        return f"routes.{self.ground.value} has {self.key}"
 
 
 @attrs.frozen
 class NoAgent:
     """Nothing knows the call, and it is to be refused then."""
 
-    why: str = f'nothing under [routes] knows it, and routes.default is "{REFUSE}"'
+    @property
+    def why(self) -> str:
+        """For a person."""
+        return _nobody_knows(REFUSE)
 
 
 Choice: TypeAlias = Routed | NoAgent
@@ -111,6 +116,10 @@ def _matches(routes: Routes, call: Inbound) -> Iterator[Routed]:
 
 def _otherwise(routes: Routes) -> Choice:
     return NoAgent() if routes.default == REFUSE else Routed(routes.default, Ground.DEFAULT)
+
+
+def _nobody_knows(default: str) -> str:
+    return f'nothing under [routes] knows it, and routes.default is "{default}"'
 
 
 def plain_number(text: str) -> str:

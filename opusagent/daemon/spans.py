@@ -13,7 +13,8 @@ import attrs
 from opusagent.call.reasons import EndReason
 from opusagent.call.report import CallReport
 from opusagent.call.turns import Turn
-from opusagent.daemon.meter import OTHER, PLATFORMS, REASONS
+from opusagent.daemon.agent_meter import OTHER
+from opusagent.daemon.meter import PLATFORMS, REASONS
 
 WELL: Final = frozenset(
     {
@@ -94,6 +95,7 @@ def call_span(told: Told) -> Span:
             ("opusagent.call.id", report.call_id),
             ("opusagent.call.platform", told.platform if told.platform in PLATFORMS else OTHER),
             ("opusagent.call.end", reason),
+            ("opusagent.call.agent", report.agent),
             ("opusagent.call.generation", told.generation),
             *(() if report.setup_seconds is None else (("opusagent.call.setup_seconds", report.setup_seconds),)),
             ("opusagent.call.caller_turns", report.caller_turns),

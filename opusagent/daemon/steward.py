@@ -82,6 +82,7 @@ class Steward:
     ) -> None:
         self.roster: Final = Roster()
         self.meter: Final = Meter()
+        self.meter.agents.follow(generation.config.crew)
         self._traces: Final = Traces(generation.config.tracing, self.meter.count_traces)
         self._observer: Final = observer
         self._archive: Final = Archive(generation.keeping, SharedDisk(threads=1))
@@ -247,6 +248,7 @@ class Steward:
         self.frontage.follow(new)
         self._archive.follow(new.keeping)
         self._traces.follow(config.tracing)
+        self.meter.agents.follow(config.crew)
         self._last_refusal = ()
         log.info("reloaded", generation=new.number, changed=changed)
         return Verdict(generation=new.number, changed=changed)

@@ -73,6 +73,7 @@ def test_calls_by_state_and_the_fullest_buffers() -> None:
         live("d", Progress(is_ready=True), platform="audiocodes", ending=True),
     ]
     meter = Meter()
+    meter.agents.follow(["default", "sales"])
     metrics_of(House(attrs.evolve(HOW, phase=Phase.DRAINING, last_refusal=("no",)), calls), meter, LoopWatch())
     shown = samples(meter.registry)
     expected = {
@@ -80,6 +81,8 @@ def test_calls_by_state_and_the_fullest_buffers() -> None:
         "opusagent_calls{platform=twilio,state=dialling}": 1,
         "opusagent_calls{platform=twilio,state=ending}": 0,
         "opusagent_calls{platform=audiocodes,state=ending}": 1,
+        "opusagent_agent_calls{agent=default}": 4,
+        "opusagent_agent_calls{agent=sales}": 0,
         "opusagent_fullest_uplink_frames{}": 9,
         "opusagent_fullest_playout_seconds{}": 1.5,
         "opusagent_fullest_control_messages{}": 1,

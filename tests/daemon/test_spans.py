@@ -21,12 +21,13 @@ def ms(number: float) -> int:
 
 
 def test_a_call_is_a_span_with_what_came_of_it() -> None:
-    call = call_span(Told(attrs.evolve(report(), dollars=0.5), "twilio", 3))
+    call = call_span(Told(attrs.evolve(report(), dollars=0.5, agent="sales"), "twilio", 3))
     assert (call.name, call.began, call.ended, call.fault) == ("call", BEGAN, ms(9500), "")
     assert dict(call.attributes) == {
         "opusagent.call.id": "abc123",
         "opusagent.call.platform": "twilio",
         "opusagent.call.end": "caller_hung_up",
+        "opusagent.call.agent": "sales",
         "opusagent.call.generation": 3,
         "opusagent.call.setup_seconds": 0.25,
         "opusagent.call.caller_turns": 1,
