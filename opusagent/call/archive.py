@@ -1,11 +1,13 @@
 """What becomes of recordings when their calls are over: made smaller, kept for as long as the rules say, and removed.
 
-One task does all of it, at its start, once an hour, and whenever a call has ended. Its disk work is cut into pieces,
-each short enough to be waited for when the daemon ends, on a thread of its own: a disk that is slow with old recordings
-takes nothing from those that are being made.
+One task does all of it, at its start, once an hour, and whenever a call has ended. Its disk work is cut into pieces, on
+a thread of its own: a disk that is slow with old recordings takes nothing from those that are being made. When the
+daemon ends nobody waits for a piece, which a disk may hold for ever: until a recording is encoded to its end the WAV is
+the recording, and what was begun is begun anew by the next process.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -141,7 +143,8 @@ class Archive:
         except (OSError, EncodingFailed) as error:
             log.warning("recording stays WAV", folder=str(folder), error=str(error))
         finally:
-            steps.close()
+            with suppress(ValueError):  # a thread is at work on it still, and will be the last
+                steps.close()
 
 
 def _step(left: list[Iterator[None]]) -> None:

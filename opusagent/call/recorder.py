@@ -70,8 +70,25 @@ def free_bytes(directory: Path) -> int:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    with os.fdopen(_open_new(path), "wb") as file:
-        file.write(content)
+    """A file that has its name when it is whole and on the disk; what is there already stays."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with os.fdopen(_open_new(part), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _give_name(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _give_name(part: Path, path: Path) -> None:
+    """Call a finished file `path`. Raises `FileExistsError` if there is one."""
+    if os.path.lexists(path):
+        part.unlink()
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    part.rename(path)
 
 
 @attrs.define
@@ -115,10 +132,7 @@ class WavFile:
         with suppress(OSError):  # a file system without locks: whoever clears away goes by age alone
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._head()
-        if os.path.lexists(self.path):
-            part.unlink()
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.path))
-        part.rename(self.path)
+        _give_name(part, self.path)
 
     def append(self, block: bytes, draft: bytes = b"") -> None:
         """Write `block` behind the samples, and a `draft` of what will follow; then say so in the header.

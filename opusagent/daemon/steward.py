@@ -85,7 +85,7 @@ class Steward:
         self.meter.agents.follow(generation.config.crew)
         self._traces: Final = Traces(generation.config.tracing, self.meter.count_traces)
         self._observer: Final = observer
-        self._archive: Final = Archive(generation.keeping, SharedDisk(threads=1))
+        self._archive: Final = Archive(generation.keeping, SharedDisk(threads=1, abandon_on_cancel=True))
         onlooker = attrs.evolve(observer, on_report=self._on_report)
         self.frontage: Final = Frontage(generation, self.roster, onlooker, self._is_ready)
         self._doorstep: Final = doorstep

@@ -373,6 +373,19 @@ async def test_a_report_that_cannot_be_kept_hurts_nobody(tmp_path: Path, autojum
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"first", 0o600)
 
 
+async def test_a_report_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    """The disk takes half of it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        with capture_logs() as logs:
+            await Recorder(tmp_path, disk_inline).keep_report(CALL, STARTED, b"{}" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [line["event"] for line in logs] == ["file could not be written"]
+    assert list((tmp_path / FOLDER).iterdir()) == []
+
+
 def test_what_a_failing_disk_has_taken_stays_in_the_file(tmp_path: Path) -> None:
     """Of a block that fits in half, the half; and behind it the draft that was there, which nothing will write over."""
     second = bytes(range(1, 251)) * 64  # 16 000 bytes: one second of 8 kHz
