@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from opusagent.call.errands import NOT_NOW
+from opusagent.call.errands import NOT_BESIDE, NOT_NOW, PUT_THROUGH
 from opusagent.call.playout import Batch
 from opusagent.call.policy import Doubt, Interrupt, Policy
 from opusagent.realtime.events import (
@@ -84,8 +84,8 @@ class NaiveService:
                 else:
                     self.end("cancelled")
             case ConversationItemCreate():
-                # What was not done because the caller spoke is answered with what they said.
-                self.unanswered += event.item.output != NOT_NOW
+                # What was not done because the caller spoke is answered with what they said, or with the transfer.
+                self.unanswered += event.item.output not in {NOT_NOW, PUT_THROUGH, NOT_BESIDE}
                 self.out.append(ConversationItemAdded(item=event.item))
             case InputAudioBufferCommit():
                 self._commit()

@@ -4,6 +4,8 @@
 * A truncation is never beyond what was heard.
 * Nothing of what was cut is played afterwards.
 * Every tool call is run once and answered once; no key and no result is left without an answer.
+* While no session is there, nothing is told but what the next one will be told of; and it answers that.
+* One at a time uses the caller's line, and nobody once the caller was passed on.
 * A deadline that was kept moves on or vanishes; after the end there is none, and no command.
 """
 
@@ -33,12 +35,15 @@ from opusagent.call.commands import (
     Transfer,
 )
 from opusagent.call.digits import DigitRules
+from opusagent.call.errands import LINE_TOOLS
 from opusagent.call.gate import PATIENCE
-from opusagent.call.moments import Interrupted
+from opusagent.call.line import GONE_SECONDS
+from opusagent.call.moments import Interrupted, Lapsed
 from opusagent.call.playout import Playout
-from opusagent.call.policy import Budget, Doubt, Interrupt, KeyAction, Policy, TransferTo, TurnPolicy
+from opusagent.call.policy import Budget, Doubt, Interrupt, KeyAction, Patience, Policy, TransferTo, TurnPolicy
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.session import Session
+from opusagent.call.tool_calls import ToolCall
 from opusagent.platforms.dialect import KeysPressed, MarkReached
 from opusagent.realtime.events import (
     ClientEvent,
@@ -54,6 +59,7 @@ from opusagent.realtime.events import (
     SessionUpdated,
 )
 from opusagent.realtime.events import Session as ServiceSession
+from opusagent.tools.results import DONE
 from opusagent.units import LoopTime, Ms
 from property_tests.naive_service import SILENCE, VALUES, NaivePlatform, NaiveService
 
@@ -76,6 +82,7 @@ policies = st.builds(
     keys=st.just({"1": KeyAction.HANG_UP, "2": KeyAction.IGNORE, "3": TransferTo("desk")}),
     filler=st.sampled_from([None, "One moment."]),
     budget=st.builds(Budget, tokens=st.sampled_from([None, None, 100])),
+    patience=st.builds(Patience, fallback=st.sampled_from([None, "desk"])),
 )
 
 
@@ -119,22 +126,29 @@ class Conversation(RuleBasedStateMachine):
         self.platform = NaivePlatform()
         self.to_service: deque[ClientEvent] = deque()
         self.known = Knowledge(self.now)
-        self.has_ended = self.is_deaf = self.ear_speaks = False
+        self.has_ended = self.is_deaf = self.ear_speaks = self.is_here = False
+        self.lost_line_at: LoopTime | None = None
+        self.seeds: list[ConversationItemCreate] = []
+        self.at_line: list[str] = []
+        self.passed_on_at = LoopTime(0.0)
         self.delivered: set[int] = set()
         self.barred: set[int] = set()
-        self.running: list[str] = []
+        self.running: list[ToolCall] = []
         self.run: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
-        self.opens(Policy(), marks=True)
+        self.opens(Policy(), marks=True, listens=True, ready=True)
 
-    @initialize(policy=policies, marks=st.booleans())
-    def opens(self, policy: Policy, marks: bool) -> None:  # noqa: FBT001 - a strategy's value
-        """Any policy, and platforms with and without marks."""
+    @initialize(policy=policies, marks=st.booleans(), listens=st.booleans(), ready=st.sampled_from([True, True, False]))
+    def opens(self, policy: Policy, marks: bool, listens: bool, ready: bool) -> None:  # noqa: FBT001 - strategies' values
+        """Any policy, platforms with and without marks, that play what comes before the call is taken or do not."""
+        self.is_here = False
         self.policy = policy
         self.service = NaiveService(policy)
         self.playout = Playout(MULAW_8K, MULAW_8K, marks=marks)
         self.session = Session(SessionUpdate(session=ServiceSession()), self.playout, policy)
-        self.hear(CONFIGURED)
+        self.session.begin(self.now, is_listening=listens)
+        if ready:
+            self.hear(CONFIGURED)
 
     # -- what the session wants --------------------------------------------------------------------------------
 
@@ -153,7 +167,9 @@ class Conversation(RuleBasedStateMachine):
             case RunTool():
                 self.run[command.call.call_id] += 1
                 assert self.run[command.call.call_id] == 1
-                self.running.append(command.call.call_id)
+                self.running.append(command.call)
+                if command.call.name in LINE_TOOLS:
+                    self.use_line(command.call.call_id)
             case Deafen():
                 assert command.deaf != self.is_deaf, "said twice"
                 self.is_deaf = command.deaf
@@ -161,24 +177,44 @@ class Conversation(RuleBasedStateMachine):
                 self.has_ended = True
                 assert self.session.deadline(self.now) is None
             case Note():
-                if isinstance(command.moment, Interrupted):
+                if isinstance(command.moment, Interrupted | Lapsed):
                     self.barred |= self.delivered
             case DropModel():
                 self.lose_model(command.why)
-            case AcceptCaller() | SeatModel() | TellCaller() | FillSilence() | Transfer():
+            case Transfer():
+                self.use_line(command.target)
+            case SeatModel():
+                self.is_here = True
+                self.to_service += self.seeds
+                self.seeds.clear()
+            case AcceptCaller() | TellCaller() | FillSilence():
                 pass
             case _:
                 assert_never(command)
 
     def lose_model(self, why: End) -> None:
-        """The service is gone with all that was on its way; another one begins, which knows nothing."""
+        """The service is gone with all that was on its way, but for texts and results: those are told again."""
+        if not self.is_here:
+            return
+        self.seeds += [event for event in self.to_service if isinstance(event, ConversationItemCreate)]
         self.to_service.clear()
         self.known = type(self.known)(self.now)
         self.service.forget()
+        self.is_here = False
         self.perform(self.session.on_model_lost(why, self.now))
-        self.hear(CONFIGURED)
+
+    def use_line(self, who: str) -> None:
+        assert not self.at_line, f"{who} beside {self.at_line}"
+        assert self.now >= self.passed_on_at + GONE_SECONDS, f"{who}, and the caller was passed on"
+        self.at_line.append(who)
 
     def tell(self, event: ClientEvent) -> None:
+        if not self.is_here:
+            assert isinstance(event, ConversationItemCreate), "nobody is there"
+            assert event.item.call_id is None or self.answered[event.item.call_id] == 0
+            self.answered[event.item.call_id or ""] += 1
+            self.seeds.append(event)
+            return
         match event:
             case ResponseCreate():
                 self.known.ask(event, self.now)
@@ -231,9 +267,9 @@ class Conversation(RuleBasedStateMachine):
 
     @rule()
     def caller_speaks(self) -> None:
-        """Whoever decides on turns hears it, unless the model is deaf."""
+        """Whoever decides on turns hears it, unless the model is deaf or away."""
         if not self.policy.turns.local:
-            if not self.is_deaf:
+            if self.is_here and not self.is_deaf:
                 self.service.caller_starts()
         elif not self.ear_speaks:
             self.ear_speaks = True
@@ -254,12 +290,46 @@ class Conversation(RuleBasedStateMachine):
         self.perform(self.session.on_caller(KeysPressed(keys), self.now))
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data())
-    def tool_returns(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), output=st.sampled_from(["fine", DONE]))
+    def tool_returns(self, data: st.DataObject, output: str) -> None:
         """One of those that run."""
-        name = data.draw(st.sampled_from(self.running))
-        self.running.remove(name)
-        self.perform(self.session.on_tool_result(name, "fine", self.now))
+        self.give_result(data.draw(st.sampled_from(self.running)), output)
+
+    def give_result(self, call: ToolCall, output: str) -> None:
+        self.running.remove(call)
+        if call.call_id in self.at_line:
+            self.at_line.clear()
+            if output == DONE and call.name == "transfer_call":
+                self.passed_on_at = self.now
+        self.perform(self.session.on_tool_result(call.call_id, output, self.now))
+
+    @precondition(lambda self: "desk" in self.at_line)
+    @rule(why_not=st.sampled_from(["", "engaged"]))
+    def transfer_returns(self, why_not: str) -> None:
+        """The one that a key asked for, or that nobody is there."""
+        self.at_line.clear()
+        if not why_not:
+            self.passed_on_at = self.now
+        self.perform(self.session.on_transfer("desk", why_not, self.now))
+
+    @precondition(lambda self: self.lost_line_at is None)
+    @rule()
+    def line_breaks(self) -> None:
+        """The platform is away, with what it had not played."""
+        self.lost_line_at = self.now
+        self.platform.clear(self.now)
+        self.platform.lose_marks()
+        self.playout.lose(self.now)
+        self.session.on_line_lost()
+
+    @precondition(lambda self: self.lost_line_at is not None)
+    @rule()
+    def line_returns(self) -> None:
+        """And back."""
+        if self.lost_line_at is None:
+            return
+        gap, self.lost_line_at = self.now - self.lost_line_at, None
+        self.perform(self.session.on_line_back(gap, self.now))
 
     @rule(name=st.sampled_from(["call-1", "call-2", "nobody"]))
     def stray_result(self, name: str) -> None:
@@ -280,10 +350,24 @@ class Conversation(RuleBasedStateMachine):
         self.platform.listen(self.now)
         self.platform.lose_marks()
 
+    @precondition(lambda self: self.is_here)
     @rule()
     def model_is_lost(self) -> None:
         """At any moment."""
         self.lose_model(End(EndReason.MODEL_LOST))
+
+    @precondition(lambda self: not self.is_here)
+    @rule()
+    def model_is_there(self) -> None:
+        """The first session, or another."""
+        self.hear(CONFIGURED)
+
+    @precondition(lambda self: not self.is_here)
+    @rule(sure=st.sampled_from([False, False, False, True]))
+    def nobody_will_serve(self, sure: bool) -> None:  # noqa: FBT001 - a strategy's value
+        """No other session is tried for."""
+        if sure:
+            self.perform(self.session.give_up(End(EndReason.MODEL_LOST), self.now))
 
     @rule(ms=st.integers(1, 4000))
     def time_passes(self, ms: int) -> None:
@@ -296,11 +380,12 @@ class Conversation(RuleBasedStateMachine):
 
     def next_due(self) -> float:
         """When anything happens by itself."""
-        times = (self.session.deadline(self.now), self.playout.next_due(self.now))
+        due = self.playout.next_due(self.now) if self.lost_line_at is None else None
+        times = (self.session.deadline(self.now), due)
         return min((time for time in times if time is not None), default=float("inf"))
 
     def wake(self) -> None:
-        batch = self.playout.pop_due(self.now)
+        batch = self.playout.pop_due(self.now) if self.lost_line_at is None else None
         if batch is not None:
             for frame in batch.frames:
                 assert not set(frame) & self.barred, "what was cut is played"
@@ -316,7 +401,9 @@ class Conversation(RuleBasedStateMachine):
         """Tools return, the service reads and ends what it says, and what it says arrives and is heard."""
         for _ in range(seconds):
             while self.running:
-                self.perform(self.session.on_tool_result(self.running.pop(), "fine", self.now))
+                self.give_result(self.running[0], "fine")
+            if "desk" in self.at_line:
+                self.transfer_returns("engaged")
             self.service_reads()
             self.service.end()
             self.bridge_reads(1000)
@@ -325,6 +412,9 @@ class Conversation(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """When nobody does anything any more, all that was told has been answered, and the caller may speak again."""
+        self.line_returns()
+        if not self.is_here:
+            self.hear(CONFIGURED)
         self.caller_pauses()
         self.all_is_done(30)
         responses = self.service.responses
@@ -376,6 +466,9 @@ class Mischief(Conversation):
 
     def teardown(self) -> None:
         """Nobody can be sure of an answer; whatever was run is still answered once."""
+        self.line_returns()
+        if not self.is_here:
+            self.hear(CONFIGURED)
         self.all_is_done(40)
         assert self.has_ended or self.run.keys() <= self.answered.keys()
 

@@ -94,7 +94,7 @@ class GivenUp:
 
 @attrs.frozen
 class PassedOn:
-    """A caller whom no model serves was passed on to a target of the configuration, or was not: `why_not`."""
+    """A caller whose call cannot go on was passed on to a target of the configuration, or was not: `why_not`."""
 
     at: LoopTime
     target: str

@@ -171,7 +171,9 @@ class SilenceOwner:
         assert_never(doubt)
 
     def give_up(self, end: End, now: LoopTime) -> Sequence[Command]:
-        """The caller is told that the call cannot go on, or is passed on, and the call ends with `end`."""
+        """The caller is told that the call cannot go on, or is passed on, and the call ends with the first `end`."""
+        if self._farewell.is_final:
+            return ()
         self._gate.leave()
         self.play(self._policy.clips.apology)
         left = max(0.0, self._voice.playout.silent_from(now) - now)

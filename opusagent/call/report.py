@@ -193,7 +193,7 @@ def _words_of_loss(moment: ModelLost | ModelBack | SilenceBroken | GivenUp | Pas
             return f"the call is given up, because: {moment.why}; an apology is played"
         case PassedOn():
             done = f"could not be: {_one_line(moment.why_not)}" if moment.why_not else "was"
-            return f"the caller was to be passed on to {moment.target}, because no model is there, and {done}"
+            return f"the call cannot go on; the caller was to be passed on to {moment.target}, and {done}"
 
 
 def _one_line(words: str) -> str:

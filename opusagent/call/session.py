@@ -343,7 +343,7 @@ class Session:
     def _settles_at(self, now: LoopTime) -> LoopTime | None:
         """When everything will have been heard, if that is what a farewell or a deaf model waits for."""
         line = self._errands.line_deadline is not None and not self._gate.is_busy and self._floor.deadline is None
-        awaited = line or (self._farewell.is_parting and self._has_said_all)
+        awaited = line or (self._farewell.deadline is not None and self._has_said_all)
         if not awaited and (not self._attention.is_deaf or self._gate.is_busy):
             return None
         if self.playout.is_quiet(now):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import attrs
 
 from opusagent.audio.media import MULAW_8K, PCM16_24K
+from opusagent.call.clips import NO_CLIPS, Clips, built_in
 from opusagent.call.commands import (
     AcceptCaller,
     ClearCaller,
@@ -32,11 +33,13 @@ from opusagent.realtime.events import (
     ErrorEvent,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
+    Item,
     Response,
     ResponseCreate,
     ResponseCreated,
     ResponseDone,
     ResponseOutputAudioDelta,
+    ResponseOutputItemDone,
     ServerEvent,
     SessionCreated,
     SessionUpdated,
@@ -61,11 +64,11 @@ NEVER = LoopTime(math.inf)
 class Scene:
     """A session whose time a test turns by hand."""
 
-    def __init__(self, greeting: str | None = None) -> None:
+    def __init__(self, greeting: str | None = None, clips: Clips = NO_CLIPS) -> None:
         self.now = LoopTime(50.0)
         self.marks: dict[LoopTime, str] = {}
         self.playout = Playout(PCM16_24K, MULAW_8K)
-        self.session = Session(OPENING, self.playout, Policy("Be brief.", greeting))
+        self.session = Session(OPENING, self.playout, Policy("Be brief.", greeting, clips=clips))
 
     def hear(self, *events: ServerEvent | UnknownEvent) -> list[Command]:
         return [command for event in events for command in self.session.on_model(event, self.now)]
@@ -259,3 +262,31 @@ def test_a_key_is_noted_and_told_to_the_model_as_words() -> None:
     due = LoopTime(scene.now + ONE_GO)
     assert scene.session.deadline(scene.now) == due
     assert scene.session.on_time(due) == (TellModel(ResponseCreate(event_id="ask-1")),)
+
+
+def test_who_waits_for_a_line_that_is_away_is_not_woken_again_and_again() -> None:
+    """The goodbye was sent to its end when the line broke: nothing can be done about it before the line is back."""
+    scene = ready()
+    end = Item(type="function_call", status="completed", call_id="call-1", name="end_call", arguments="{}")
+    scene.hear(created("r1"), delta("r1", "i1", 200))
+    scene.hear(ResponseOutputItemDone(response_id="r1", output_index=0, item=end), done("r1"))
+    scene.listen(0.1)
+    scene.playout.lose(scene.now)
+    scene.session.on_line_lost()
+    due = scene.session.deadline(scene.now)
+    assert due is None or due > scene.now
+    scene.now = LoopTime(scene.now + 30)
+    assert ends(scene.session.on_time(scene.now)) == []
+    assert ends(scene.session.on_line_back(30.1, scene.now)) == [End(EndReason.AGENT_DONE)]
+
+
+def test_a_call_that_was_given_up_is_not_given_up_again() -> None:
+    """The first reason counts, and the caller hears one apology."""
+    scene = Scene(clips=built_in(PCM16_24K))
+    scene.hear(SessionCreated(session=ServiceSession()), CONFIGURED)
+    scene.session.give_up(End(EndReason.MODEL_LOST), scene.now)
+    pushed = scene.playout.pushed
+    scene.session.give_up(End(EndReason.MODEL_REFUSED), scene.now)
+    assert scene.playout.pushed == pushed > 0
+    scene.now = LoopTime(scene.now + 10)
+    assert ends(scene.session.on_time(scene.now)) == [End(EndReason.MODEL_LOST)]

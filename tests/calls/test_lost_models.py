@@ -280,7 +280,7 @@ def test_a_caller_whom_no_model_serves_is_passed_on_if_the_configuration_names_s
     )
     assert hands.transfers == ["desk"]
     assert report.end is EndReason.CALLER_HUNG_UP
-    passed_on = "the caller was to be passed on to desk, because no model is there, and was"
+    passed_on = "the call cannot go on; the caller was to be passed on to desk, and was"
     assert [each.what for each in report.story if "desk" in each.what] == [passed_on]
 
 
@@ -300,9 +300,7 @@ def test_a_caller_who_cannot_be_passed_on_does_not_wait_for_it() -> None:
     assert report.audio.model_heard == 900
     assert report.seconds < 2
     story = [each.what for each in report.story if "desk" in each.what]
-    assert story == [
-        "the caller was to be passed on to desk, because no model is there, and could not be: nobody is there"
-    ]
+    assert story == ["the call cannot go on; the caller was to be passed on to desk, and could not be: nobody is there"]
 
 
 @pytest.mark.parametrize(("why_not", "passed_on"), [("", ["desk"]), ("engaged", ["desk", "else"])])
