@@ -15,9 +15,8 @@ TRIPS: Final = 5
 """Sessions in a row that could not be had."""
 
 OPEN_SECONDS: Final = 2.0
-"""How long it is open at first; every failed try doubles it."""
-
-LONGEST_OPEN: Final = 30.0
+"""How long it is open, and again after every failed try: one call that dials every two seconds is no storm, and whoever
+waits for it has twelve (`recovery.RECOVERY_SECONDS`)."""
 
 PROBE_SECONDS: Final = 10.0
 """After which a call that tries for all has taken too long: dialling and configuring take five seconds each."""
@@ -31,7 +30,6 @@ class Breaker:
     """What the calls of one configuration know of their service. Pure."""
 
     _failures: int = attrs.field(default=0, init=False)
-    _opens_for: float = attrs.field(default=OPEN_SECONDS, init=False)
     _open_until: LoopTime | None = attrs.field(default=None, init=False)
     _probe: LoopTime | None = attrs.field(default=None, init=False)
 
@@ -50,20 +48,17 @@ class Breaker:
         return LoopTime(now + ASK_AGAIN) if is_probed else now
 
     def on_dial(self, now: LoopTime) -> None:
-        """A call that was admitted dials."""
-        if self._open_until is not None:
+        """A call dials. Whoever does while it is open, because their call is new, tries for themselves alone."""
+        if self._open_until is not None and now >= self._open_until:
             self._probe = now
 
     def on_success(self) -> None:
         """A session was configured."""
-        self._failures, self._opens_for = 0, OPEN_SECONDS
-        self._open_until = self._probe = None
+        self._failures, self._open_until, self._probe = 0, None, None
 
     def on_failure(self, now: LoopTime) -> None:
-        """A session could not be had."""
+        """A session could not be had. While it is open that is no news: the tries of one moment fail together."""
         self._failures += 1
-        if self._failures < TRIPS:
+        if self._failures < TRIPS or (self._open_until is not None and now < self._open_until):
             return
-        if self._open_until is not None:
-            self._opens_for = min(LONGEST_OPEN, self._opens_for * 2)
-        self._open_until, self._probe = LoopTime(now + self._opens_for), None
+        self._open_until, self._probe = LoopTime(now + OPEN_SECONDS), None

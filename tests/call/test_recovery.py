@@ -1,6 +1,10 @@
 """When another session is tried, and when no more."""
 
-from opusagent.call.breaker import LONGEST_OPEN, OPEN_SECONDS, PROBE_SECONDS, TRIPS, Breaker
+from random import Random
+
+import pytest
+
+from opusagent.call.breaker import OPEN_SECONDS, PROBE_SECONDS, TRIPS, Breaker
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.recovery import FIRST_WAIT, LONGEST_WAIT, RECOVERY_SECONDS, SOLID_SECONDS, Recovery
 from opusagent.units import LoopTime
@@ -73,10 +77,54 @@ def test_the_breaker_opens_after_failures_in_a_row_and_lets_one_call_try() -> No
     assert (breaker.is_closed, breaker.admits_at(opens)) == (True, opens)
 
 
-def test_every_try_that_fails_keeps_the_breaker_open_for_longer_up_to_a_bound() -> None:
+def test_every_try_that_fails_opens_it_again() -> None:
     breaker, now, opened = Breaker(), T0, list[float]()
-    for _ in range(TRIPS + 6):
+    for _ in range(TRIPS + 2):
         breaker.on_failure(now)
         opened.append(breaker.admits_at(now) - now)
         now = breaker.admits_at(now)
-    assert opened[TRIPS - 1 :] == [2.0, 4.0, 8.0, 16.0, LONGEST_OPEN, LONGEST_OPEN, LONGEST_OPEN]
+    assert opened == [0.0] * (TRIPS - 1) + [OPEN_SECONDS] * 3
+
+
+def test_tries_that_fail_while_it_is_open_keep_it_open_for_no_longer() -> None:
+    """Many calls lose their model in one moment, and new ones come: that is one outage."""
+    breaker = Breaker()
+    for number in range(100):
+        breaker.on_dial(LoopTime(T0 + number / 1000))
+        breaker.on_failure(LoopTime(T0 + number / 1000))
+    opens = breaker.admits_at(LoopTime(T0 + 1))
+    assert opens <= T0 + OPEN_SECONDS + 0.1
+    assert breaker.admits_at(opens) == opens
+
+
+def outage(calls: int, seconds: float) -> tuple[int, int]:
+    """So many calls lose their model together, and nobody is there for so long: how many survive, by how many dials."""
+    breaker, dice = Breaker(), Random(5)  # noqa: S311 (the same each time)
+    lives = [Recovery() for _ in range(calls)]
+    agenda = [(life.on_lost(LOST, dice.random(), T0), number) for number, life in enumerate(lives)]
+    survivors = dials = 0
+    while agenda:
+        due, number = min((due, number) for due, number in agenda if not isinstance(due, End))
+        agenda.remove((due, number))
+        admitted = breaker.admits_at(due)
+        if admitted > due:
+            again = lives[number].deferred(LoopTime(admitted + dice.random() * 0.2), BUSY)
+        elif due >= T0 + seconds:
+            breaker.on_success()
+            survivors += 1
+            continue
+        else:
+            dials += 1
+            breaker.on_dial(due)
+            breaker.on_failure(due)
+            again = lives[number].on_lost(BUSY, dice.random(), due)
+        agenda += [] if isinstance(again, End) else [(again, number)]
+    return survivors, dials
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1, 3, 5, 8, 10])
+@pytest.mark.parametrize("calls", [1, 10, 200])
+def test_every_call_survives_an_outage_that_ends_in_time_and_does_not_storm(calls: int, seconds: float) -> None:
+    survivors, dials = outage(calls, seconds)
+    assert survivors == calls
+    assert dials <= calls + TRIPS + 10
