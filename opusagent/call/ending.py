@@ -23,12 +23,16 @@ class Ending:
             talk.cancel(reason=self.end_of_call.reason.value)
 
     def end(self, reason: EndReason, detail: str = "", close_code: int = NORMAL_CLOSURE) -> None:
-        """End the call. Only the first call of this method counts."""
+        """End the call. Only the first end counts."""
+        self.end_with(End(reason, detail, close_code))
+
+    def end_with(self, end: End) -> None:
+        """The same, by the whole value."""
         if self.end_of_call is not None:
             return
-        self.end_of_call = End(reason, detail, close_code)
+        self.end_of_call = end
         if self._scope is not None:
-            self._scope.cancel(reason=reason.value)
+            self._scope.cancel(reason=end.reason.value)
 
     def shut_down(self) -> None:
         """End the call because the daemon stops."""
@@ -53,5 +57,5 @@ class LegWatch:
         """Whether `error` was the loss of the leg, and has ended the call."""
         end = end_of_leg(self.leg, error)
         if end is not None:
-            self.ending.end(end.reason, end.detail, end.close_code)
+            self.ending.end_with(end)
         return end is not None

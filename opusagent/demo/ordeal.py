@@ -21,7 +21,7 @@ from opusagent.audio.media import MULAW_8K, PCM16_24K
 from opusagent.call.clips import built_in
 from opusagent.call.deadair import DEAD_AIR_SECONDS
 from opusagent.call.disk import SharedDisk
-from opusagent.call.moments import ModelBack, Moment
+from opusagent.call.moments import AnswerBegan, ModelBack, Moment
 from opusagent.call.policy import SILENCE
 from opusagent.call.reasons import EndReason
 from opusagent.call.report import CallReport, page
@@ -64,6 +64,8 @@ class Watch:
     audience: Audience
     struck: trio.Event = attrs.field(factory=trio.Event)
     back: trio.Event = attrs.field(factory=trio.Event)
+    answered: trio.Event = attrs.field(factory=trio.Event)
+    """By another session."""
     struck_at: float = math.inf
     over_at: float = math.inf
     silence: float = 0.0
@@ -82,6 +84,8 @@ class Watch:
         self.audience.on_moment(moment)
         if isinstance(moment, ModelBack):
             self.back.set()
+        elif isinstance(moment, AnswerBegan) and self.back.is_set():
+            self.answered.set()
 
     def on_report(self, report: CallReport) -> None:
         """The call is over."""
@@ -180,7 +184,7 @@ async def _suffer(ordeal: Ordeal, visit: Visit, watch: Watch) -> None:
             await visit.come_back()
     await watch.struck.wait()
     if ordeal.replaced:
-        await watch.back.wait()
+        await watch.answered.wait()
     if ordeal.outcome is Outcome.APOLOGY:
         await caller.until_ended()
     await caller.hear(Ms(200))

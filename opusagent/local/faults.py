@@ -151,13 +151,11 @@ class Prank:
         """When `take` has something."""
         return min((due for due, _ in self._due), default=None)
 
-    def notice(self, events: Sequence[ServerEvent], now: LoopTime) -> bool:
-        """The session tells `events`. Whether something will follow from that."""
-        before = len(self._due)
+    def notice(self, events: Sequence[ServerEvent], now: LoopTime) -> None:
+        """The session tells `events`."""
         for event in events:
             self._told[event.type] += 1
             self._due += [(LoopTime(now + at.seconds), number) for number, at in self._waiting_for(event.type)]
-        return len(self._due) > before
 
     def take(self, now: LoopTime) -> Deed | None:
         """A deed that is due, and left to be done."""

@@ -1,8 +1,8 @@
 """The embedded backend on real sockets: a Realtime service on loopback, one session for each connection.
 
 It asks for no key, because it listens on loopback only; whatever key comes is taken. Each session has two tasks: one
-hears the client and never waits for the other, which tells it what is due. A third does what `faults` asks for, if
-anything is asked for.
+hears the client and never waits for the other, which tells it what is due, and does what `faults` asks for, if anything
+is asked for.
 """
 
 import secrets
@@ -62,14 +62,12 @@ class _Mail:
     prank: Prank
     waiting: deque[ServerEvent] = attrs.field(factory=deque[ServerEvent])
     bell: Bell = attrs.field(factory=Bell)
-    mischief: Bell = attrs.field(factory=Bell)
     is_mute: bool = False
     """What is posted from now on is not told."""
 
     def post(self, events: Sequence[ServerEvent]) -> None:
         """Have `events` told. Raises `PeerStalled` if the client has left too much unread."""
-        if self.prank.notice(events, LoopTime(trio.current_time())):
-            self.mischief.ring()
+        self.prank.notice(events, LoopTime(trio.current_time()))
         if not self.is_mute:
             self.waiting.extend(events)
         if len(self.waiting) > MAIL_LIMIT:
@@ -102,10 +100,8 @@ async def run_session(socket: MessageSocket, session: LocalSession, trouble: Tro
     mail.post(session.opening())
     try:
         async with trio.open_nursery() as talk:
-            talk.start_soon(_tell, socket, session, mail, talk.cancel_scope)
+            talk.start_soon(_tell, socket, session, mail, trouble, talk.cancel_scope)
             talk.start_soon(_hear, socket, session, mail)
-            if trouble is not None:
-                talk.start_soon(_misbehave, socket, session, mail, trouble)
     except* (PeerGone, PeerStalled) as left:
         log.debug("a client left", session=session.tag, why=str(left.exceptions[0]))
     if session.goodbye is None:
@@ -123,25 +119,27 @@ async def _hear(socket: MessageSocket, session: LocalSession, mail: _Mail) -> No
             mail.bell.ring()
 
 
-async def _tell(socket: MessageSocket, session: LocalSession, mail: _Mail, talk: trio.CancelScope) -> None:
+async def _tell(
+    socket: MessageSocket, session: LocalSession, mail: _Mail, trouble: Trouble | None, talk: trio.CancelScope
+) -> None:
+    """Tell what is due. What the session does that it should not comes before what it would say at that moment."""
     await trio.lowlevel.checkpoint()
     while mail.waiting or session.goodbye is None:
-        mail.post(session.tick(LoopTime(trio.current_time())))
-        if mail.waiting:
+        now = LoopTime(trio.current_time())
+        mail.post(session.tick(now))
+        deed = mail.prank.take(now)
+        if deed is not None and trouble is not None:
+            trouble.tell(deed.value)
+            await _do(deed, socket, session, mail, trouble.wire)
+        elif mail.waiting:
             await socket.send(*mail.take())
         else:
-            await mail.bell.wait(session.next_due())
+            await mail.bell.wait(_sooner(session.next_due(), mail.prank.next_due))
     talk.cancel()
 
 
-async def _misbehave(socket: MessageSocket, session: LocalSession, mail: _Mail, trouble: Trouble) -> None:
-    while True:
-        deed = trouble.prank.take(LoopTime(trio.current_time()))
-        if deed is None:
-            await mail.mischief.wait(trouble.prank.next_due)
-        else:
-            trouble.tell(deed.value)
-            await _do(deed, socket, session, mail, trouble.wire)
+def _sooner(one: LoopTime | None, other: LoopTime | None) -> LoopTime | None:
+    return min((time for time in (one, other) if time is not None), default=None)
 
 
 async def _do(deed: Deed, socket: MessageSocket, session: LocalSession, mail: _Mail, wire: Wire) -> None:
@@ -161,7 +159,6 @@ async def _do(deed: Deed, socket: MessageSocket, session: LocalSession, mail: _M
             await socket.send(render(ErrorEvent(error=deed.detail)))
             if deed.closes is not None:
                 session.goodbye = Goodbye(deed.closes, deed.message)
-            mail.bell.ring()
         case _:
             assert_never(deed)
 

@@ -192,7 +192,10 @@ def test_a_frozen_model_is_noticed_and_the_caller_hears_something_within_four_se
 
 
 class House(Stage):
-    """A service whose door answers with `statuses`, one after the other, before it lets anybody in."""
+    """A service whose door answers with `statuses`, one after the other, before it lets anybody in.
+
+    With a 429 it says to come again in five seconds.
+    """
 
     statuses: list[int]
 
@@ -202,7 +205,8 @@ class House(Stage):
             return await super().dial(plumbing)
         await trio.lowlevel.checkpoint()
         status = self.statuses.pop(0)
-        raise PeerRefused(f"the service answered {status}", status=status)
+        retry_after = 5.0 if status == 429 else None
+        raise PeerRefused(f"the service answered {status}", status=status, retry_after=retry_after)
 
 
 def house(*statuses: int) -> Theatre[House]:
@@ -221,10 +225,29 @@ def test_a_door_that_is_busy_is_tried_again() -> None:
         await stage.answered()
         await stage.caller.hang_up()
 
-    report = house(429, 503, 500).play(script)
+    report = house(502, 503, 500).play(script)
     assert (report.end, report.model_gaps) == (EndReason.CALLER_HUNG_UP, ())
     assert report.setup_seconds is not None
     assert report.setup_seconds < 4
+
+
+def test_a_door_that_says_when_to_come_again_is_not_tried_before() -> None:
+    """And not at all if that is later than another session is tried for: then the caller hears an apology at once."""
+
+    async def script(stage: House) -> None:
+        await stage.answered()
+        await stage.caller.hang_up()
+
+    report = house(429).play(script)
+    assert report.setup_seconds is not None
+    assert 5 <= report.setup_seconds < 5.2
+
+    async def in_vain(stage: House) -> None:
+        await stage.caller.until_ended()
+
+    refused = house(429, 429, 429).play(in_vain)
+    assert refused.end is EndReason.MODEL_UNREACHABLE
+    assert 10 <= refused.seconds < 12
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
