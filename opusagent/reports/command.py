@@ -40,9 +40,15 @@ class Wish:
 
     def fault(self) -> str | None:
         """Why it cannot be had, whatever the reports are."""
-        if self.plot is not None and self.plot.suffix.lower() != ".svg":
-            return f"{self.plot}: plots are written as SVG, which browsers and office programs show: name a file.svg"
-        return None
+        if self.plot is None:
+            return None
+        match self.plot.suffix.lower():
+            case ".svg":
+                return None
+            case ".png":
+                return _missing_pillow()
+            case _:
+                return f"{self.plot}: plots are written as SVG or PNG: name a file.svg or a file.png"
 
 
 def show(wish: Wish, write: Write, complain: Write) -> bool:
@@ -79,11 +85,30 @@ def _drawn(wish: Wish, reports: Sequence[Filed], complain: Write) -> bool:
         return True
     times = stage_times(turn for each in reports for turn in each.report.turns)
     try:
-        wish.plot.write_text(plot(times, wish.threshold_ms))
+        wish.plot.write_bytes(_picture(wish.plot, plot(times, wish.threshold_ms)))
     except OSError as error:
         complain(f"{wish.plot}: the plot cannot be written: {error.strerror}")
         return False
     return True
+
+
+def _missing_pillow() -> str | None:
+    """Why no PNG can be drawn here; None if it can."""
+    try:
+        from opusagent.reports import png
+    except ImportError as error:
+        install = 'install it with `pip install "opusagent[plot]"`, or name a file.svg'
+        return f"PNG needs the package Pillow, which cannot be loaded ({error}): {install}"
+    del png
+    return None
+
+
+def _picture(path: Path, svg: str) -> bytes:
+    if path.suffix.lower() == ".svg":
+        return svg.encode()
+    from opusagent.reports.png import rasterised
+
+    return rasterised(svg)
 
 
 def _as_json(value: object) -> str:

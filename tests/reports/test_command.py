@@ -1,10 +1,13 @@
 """`opusagent report` as people use it: what it prints, what it complains of, and how it ends."""
 
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
+from PIL import Image
 
 from opusagent.call.report import CallReport, page
 from opusagent.call.turns import Turn
@@ -156,9 +159,34 @@ def test_a_plot_is_drawn_beside_the_figures(tmp_path: Path, capsys: pytest.Captu
 def test_a_plot_in_another_format_is_refused_before_anything_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, out, err = run(capsys, str(tmp_path), "--latency", "--plot", "out.png")
+    status, out, err = run(capsys, str(tmp_path), "--latency", "--plot", "out.pdf")
     assert (status, out) == (2, "")
-    assert err.startswith("opusagent: out.png: plots are written as SVG")
+    assert err.startswith("opusagent: out.pdf: plots are written as SVG or PNG")
+
+
+def test_a_plot_is_drawn_as_png_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file(tmp_path, report("abc123", TURN))
+    picture = tmp_path / "latency.PNG"
+    status, out, err = run(capsys, str(tmp_path), "--latency", "--plot", str(picture))
+    assert (status, out.startswith("turns: 1"), err) == (0, True, "")
+    with Image.open(picture) as opened:
+        assert (opened.format, opened.size) == ("PNG", (1600, 880))
+
+
+def test_png_without_its_package_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """In a program in which Pillow cannot be imported; SVG needs nothing."""
+    file(tmp_path, report("abc123", TURN))
+    words = ["report", str(tmp_path), "--latency", "--plot"]
+    program = "import sys; sys.modules['PIL'] = None; from opusagent.__main__ import run; sys.exit(run())"
+    said = [
+        subprocess.run(  # noqa: S603 (our own words)
+            [sys.executable, "-c", program, *words, name], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        for name in ("out.png", "out.svg")
+    ]
+    assert [done.returncode for done in said] == [2, 0]
+    assert 'pip install "opusagent[plot]"' in said[0].stderr
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_a_plot_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
