@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from opusagent.bench import audio, cost, kills, quality, vad
+from opusagent.bench import attacks, audio, cost, kills, quality, vad
 from opusagent.bench.load import churn, command, guard
 
 BENCHES: Final[Mapping[str, Callable[[], int]]] = {
+    "attacks": attacks.main,
     "audio": audio.main,
     "churn": churn.main,
     "cost": cost.main,
