@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -122,13 +122,16 @@ def command_line(path: Path) -> list[str]:
 
 @asynccontextmanager
 async def daemon(
-    directory: Path, settings: Settings, environ: Mapping[str, str] | None = None
+    directory: Path,
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+    command: Callable[[Path], list[str]] = command_line,
 ) -> AsyncGenerator[DaemonProcess]:
-    """A daemon that is ready. It and its successors are gone afterwards."""
+    """A daemon that is ready, started by `command`. It and its successors are gone afterwards."""
     path = settings.write(directory)
     own = {**os.environ, **(environ or {})}
     process = await trio.lowlevel.open_process(
-        command_line(path), env=own, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        command(path), env=own, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
     running = DaemonProcess(directory, process)
     stderr = process.stderr
