@@ -91,10 +91,11 @@ class EchoMeter:
     def _complete(self) -> None:
         heard = np.concatenate([each for each, _ in self._pending])
         played = np.concatenate([each for _, each in self._pending])
-        self._pending = [(heard[self.rate :], played[self.rate :])]
+        # Copies: a slice would keep all of what it was cut from in memory.
+        self._pending = [(heard[self.rate :].copy(), played[self.rate :].copy())]
         self._pending_samples -= self.rate
-        self._heard = np.concatenate((self._heard, _reduced(heard[: self.rate])))[-_HEARD:]
-        self._played = np.concatenate((self._played, _reduced(played[: self.rate])))[-_PLAYED:]
+        self._heard = np.concatenate((self._heard, _reduced(heard[: self.rate])))[-_HEARD:].copy()
+        self._played = np.concatenate((self._played, _reduced(played[: self.rate])))[-_PLAYED:].copy()
         if float(np.mean(np.square(self._played))) >= _AUDIBLE:
             self._look()
 

@@ -112,7 +112,8 @@ class AudioQualityMonitor:
     def _complete(self) -> None:
         """Listen to the oldest whole second of what is pending, and tell what it changed."""
         joined = np.concatenate(self._pending)
-        second, rest = joined[: self.rate], joined[self.rate :]
+        # A copy of the rest: a slice would keep the whole second in memory.
+        second, rest = joined[: self.rate], joined[self.rate :].copy()
         self._pending, self._pending_samples = [rest], len(rest)
         self._last = self._listener.listen(second, self._gap)
         self._score = self._last.score
