@@ -16,17 +16,19 @@ class Encoding(enum.Enum):
     PCM16 = "pcm16"
 
 
+_SAMPLE: Final = {Encoding.MULAW: 1, Encoding.ALAW: 1, Encoding.PCM16: 2}
+
+
 @attrs.frozen
 class MediaFormat:
     """Mono audio of one encoding at one rate."""
 
     encoding: Encoding
     rate: Hz
-
-    @property
-    def bytes_per_sample(self) -> int:
-        """One for G.711, two for PCM16."""
-        return 2 if self.encoding is Encoding.PCM16 else 1
+    bytes_per_sample: int = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: _SAMPLE[self.encoding], takes_self=True)
+    )
+    """One for G.711, two for PCM16. It is asked for many times in each frame, so it is no property."""
 
     @property
     def silence(self) -> bytes:

@@ -95,7 +95,8 @@ class Uplink:
         audio = self._samples.push(heard.audio)
         if not audio:
             return
-        self.caller_time.mark(self._leg.ms_of(self.received_bytes), LoopTime(now - self._leg.ms_of(len(audio)) / 1000))
+        began = LoopTime(now - self._leg.ms_of(len(audio)) / 1000)
+        self.caller_time.mark(self._leg.ms_of(self.received_bytes), began)
         self.received_bytes += len(audio)
         self.heard_at = now
         self.largest_chunk = max(self.largest_chunk, len(audio))
@@ -105,11 +106,11 @@ class Uplink:
         self._tape.hear(pcm, heard.at, now)
         if self._tap is not None:
             self._tap.hear(pcm)
-        self._queue(CallerAudio(audio, heard.at), now)
+        self._queue(audio, began)
 
     def put_silence(self, ms: Ms, now: LoopTime) -> None:
         """Let the model hear silence that the platform did not send: nobody said it, so it is not taped."""
-        self._queue(CallerAudio(self._silent(self._leg.bytes_of(ms))), now)
+        self._queue(self._silent(self._leg.bytes_of(ms)), LoopTime(now - ms / 1000))
 
     def put_message(self, text: str) -> None:
         """Have `text` sent behind the audio so far. Where there is no room, or nobody any more, it is lost."""
@@ -207,19 +208,19 @@ class Uplink:
     def _silent(self, count: int) -> bytes:
         return self._leg.silence * (count // self._leg.bytes_per_sample)
 
-    def _queue(self, heard: CallerAudio, now: LoopTime) -> None:
+    def _queue(self, sound: bytes, began: LoopTime) -> None:
         """Whole blocks go into the channel; what is left of one waits here, and wakes nobody."""
-        size = len(heard.audio)
+        size = len(sound)
         if self._waiting + size > self._room:
             self.dropped_bytes += size
             return
-        audio = self._half + heard.audio
+        audio = self._half + sound
         whole = len(audio) - len(audio) % self._block
         if whole and not self._enters(CallerAudio(audio[:whole])):
             self.dropped_bytes += size
             return
         self._half = audio[whole:]
-        self.model_time.mark(self._leg.ms_of(self._queued), LoopTime(now - self._leg.ms_of(size) / 1000))
+        self.model_time.mark(self._leg.ms_of(self._queued), began)
         self._queued += size
         self._waiting += size
         self.peak_bytes = max(self.peak_bytes, self._waiting)
