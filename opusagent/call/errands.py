@@ -41,6 +41,7 @@ class Errands:
         self._farewell: Final = farewell
         self._tools: Final = ToolCalls()
         self._goodbye_in: ResponseId | None = None
+        self._has_retried = False
         self._line: Final = line
         self._line_waits: Final = deque[ToolCall]()
         self._line_until = LoopTime(0.0)
@@ -112,8 +113,12 @@ class Errands:
         """A response is about to be over. What it holds is told again with its end: nothing is done twice."""
         response = ResponseId(done.id)
         commands = [command for item in done.output for command in self.on_item(item, response, now)]
-        is_speechless = response == self._goodbye_in and not self._voice.has_spoken(response)
-        self._tools.on_response_done(response, wants_answer=is_speechless)
+        has_spoken = self._voice.has_spoken(response)
+        self._tools.on_response_done(response, wants_answer=response == self._goodbye_in and not has_spoken)
+        if done.status == "failed" and not has_spoken and self._farewell.is_parting and not self._has_retried:
+            # A goodbye that the service has failed is asked for once more: nobody is left without a word for its fault.
+            self._has_retried = True
+            commands += self._voice.ask(self._gate.granted or ResponseCreate(), now)
         return commands
 
     def on_lost(self) -> None:

@@ -76,6 +76,11 @@ class ResponseGate:
         return not self.is_busy and self._waiting is None
 
     @property
+    def granted(self) -> ResponseCreate | None:
+        """What the active response was asked for by, None for one of the service's own."""
+        return self._granted
+
+    @property
     def asked_at(self) -> LoopTime:
         """When the service was asked last."""
         return self._asked_at

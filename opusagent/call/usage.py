@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from opusagent.realtime.events import TranscriptionUsage, Usage
+from opusagent.realtime.responses import CachedTokens, InputTokens, OutputTokens
 
 MILLION: Final = 1_000_000
 
@@ -87,8 +88,8 @@ def transcribed(usage: TranscriptionUsage | None) -> Tokens:
         return Tokens()
     seconds = usage.seconds or 0.0
     return Tokens(
-        transcribed_in=max(0, usage.input_tokens or 0),
-        transcribed_out=max(0, usage.output_tokens or 0),
+        transcribed_in=_counted(usage.input_tokens),
+        transcribed_out=_counted(usage.output_tokens),
         transcribed_seconds=seconds if 0 < seconds < math.inf else 0.0,
     )
 
@@ -97,15 +98,18 @@ def tokens_of(usage: Usage | None) -> Tokens:
     """The tokens of one response."""
     if usage is None:
         return Tokens()
-    given, made = usage.input_token_details, usage.output_token_details
-    cached = given.cached_tokens_details if given else None
-    text_cached = (cached.text_tokens if cached else None) or 0
-    audio_cached = (cached.audio_tokens if cached else None) or 0
+    given, made = usage.input_token_details or InputTokens(), usage.output_token_details or OutputTokens()
+    cached = given.cached_tokens_details or CachedTokens()
+    text_cached, audio_cached = _counted(cached.text_tokens), _counted(cached.audio_tokens)
     return Tokens(
-        text_in=max(0, ((given.text_tokens if given else None) or 0) - text_cached),
+        text_in=max(0, _counted(given.text_tokens) - text_cached),
         text_cached=text_cached,
-        text_out=(made.text_tokens if made else None) or 0,
-        audio_in=max(0, ((given.audio_tokens if given else None) or 0) - audio_cached),
+        text_out=_counted(made.text_tokens),
+        audio_in=max(0, _counted(given.audio_tokens) - audio_cached),
         audio_cached=audio_cached,
-        audio_out=(made.audio_tokens if made else None) or 0,
+        audio_out=_counted(made.audio_tokens),
     )
+
+
+def _counted(tokens: int | None) -> int:
+    return max(0, tokens or 0)

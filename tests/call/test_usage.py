@@ -35,6 +35,14 @@ def test_a_service_that_counts_wrong_gives_nobody_money_back() -> None:
     assert tokens_of(Usage(input_token_details=cached)) == Tokens(text_cached=9)
 
 
+def test_a_service_that_counts_less_than_nothing_gives_none_back_either() -> None:
+    usage = Usage(
+        input_token_details=InputTokens(text_tokens=-5, cached_tokens_details=CachedTokens(text_tokens=-7)),
+        output_token_details=OutputTokens(text_tokens=-1, audio_tokens=-1),
+    )
+    assert tokens_of(usage) == Tokens()
+
+
 def test_tokens_add_up_kind_by_kind() -> None:
     one, two = Tokens(1, 2, 3, 4, 5, 6, 7, 8, 9.5), Tokens(10, 20, 30, 40, 50, 60, 70, 80, 90)
     assert one + two == Tokens(11, 22, 33, 44, 55, 66, 77, 88, 99.5)

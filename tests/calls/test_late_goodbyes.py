@@ -10,6 +10,7 @@ from opusagent.realtime.events import (
     ConversationItemInputAudioTranscriptionCompleted,
     Response,
     ResponseCreate,
+    ResponseCreated,
     ResponseDone,
     TranscriptionUsage,
     Usage,
@@ -134,3 +135,25 @@ def test_a_goodbye_that_a_gap_of_the_line_took_is_heard_to_its_end(gap: int) -> 
     report = play_audiocodes(script, Conversation(), profile=profile(Policy()))
     assert (report.end, report.end_detail) == (EndReason.AGENT_DONE, "")
     assert 9 + gap < report.seconds < 11 + gap
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_goodbye_that_the_service_fails_is_asked_for_once_more(fails: int) -> None:
+    """With the same words; one that it fails again is not: the call ends, and does not ask for ever."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await spend_it_all(model, 1)
+        wishes = [await model.expect(ResponseCreate)]
+        for number in range(fails):
+            await model.send(ResponseCreated(response=Response(id=f"failed-{number}")))
+            await model.response_done(f"failed-{number}", status="failed")
+            if not number:
+                wishes.append(await model.expect(ResponseCreate))
+        if fails == 1:
+            await model.say("item-2", SECOND, response_id="response-2")
+        await stage.caller.until_ended()
+        assert stage.caller.heard_bytes == (3 - fails) * 8000
+        assert [wish.response for wish in model.said(ResponseCreate)] == [wishes[0].response] * 2
+
+    assert play(script, profile=THRIFTY).end is EndReason.AGENT_DONE
