@@ -23,6 +23,7 @@ class Refusal(enum.Enum):
 
     FULL = "full"
     DRAINING = "draining"
+    MEMORY = "memory"
     TOO_FAST = "too_fast"
     SOURCE_FULL = "source_full"
     SOURCE_TOO_FAST = "source_too_fast"

@@ -79,6 +79,8 @@ class Roster:
         """Where else a call may live that a socket comes back for."""
         self.is_closing = False
         """Whether new calls are refused."""
+        self.is_short_of_memory = False
+        """The same, until there is more of it."""
         self._calls: Final[dict[CallId, Conversation]] = {}
         self._ending_since: Final[dict[CallId, LoopTime]] = {}
         self._stuck: set[CallId] = set()
@@ -126,12 +128,16 @@ class Roster:
         """Why a call that came now would be refused; None if there is a place."""
         if self.is_closing:
             return Refusal.DRAINING
+        if self.is_short_of_memory:
+            return Refusal.MEMORY
         return Refusal.FULL if self.admission.taken >= rules.calls else None
 
     def reserve(self, source: str, rules: Rules, now: LoopTime) -> Slot | Refusal:
         """A place for a call from `source`, for as long as a connection is a call; or why there is none, counted."""
         if self.is_closing:
             return self.admission.refuse(Refusal.DRAINING)
+        if self.is_short_of_memory:
+            return self.admission.refuse(Refusal.MEMORY)
         return self.admission.reserve(source, rules, now)
 
     def release(self, slot: Slot) -> None:

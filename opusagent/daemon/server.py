@@ -25,6 +25,7 @@ from opusagent.daemon.doorstep import Doorstep, open_doorstep
 from opusagent.daemon.exposition import metrics_of
 from opusagent.daemon.generation import Generation, settle
 from opusagent.daemon.loop_watch import LoopWatch
+from opusagent.daemon.memory import mind_memory
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.steward import Means, Steward
 from opusagent.daemon.systemd import InheritedSocket, ServiceManager, inherited_sockets, watchdog_seconds
@@ -213,6 +214,7 @@ async def _carry(
             orders.start_soon(_serve_admin, opened.admin, steward, site, orders)
         if opened.companionship is not None:
             orders.start_soon(opened.companionship.keep, steward.roster, steward.frontage)
+        orders.start_soon(mind_memory, steward.roster)
         async with trio.open_nursery() as house:
             house.start_soon(steward.run, opened.ready)
             orders.start_soon(_obey, signals, steward, orders)

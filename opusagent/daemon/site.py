@@ -36,6 +36,7 @@ RETRY_SECONDS: Final = "5"
 
 TEXTS: Final[Mapping[Refusal, str]] = {
     Refusal.DRAINING: "draining: no new calls",
+    Refusal.MEMORY: "no memory for a further call",
     Refusal.TOO_FAST: "too many calls at once",
     Refusal.SOURCE_FULL: "all calls of this address are taken",
     Refusal.SOURCE_TOO_FAST: "too many calls at once from this address",
@@ -48,6 +49,7 @@ TEXTS: Final[Mapping[Refusal, str]] = {
 STATUSES: Final[Mapping[Refusal, HTTPStatus]] = {
     Refusal.FULL: HTTPStatus.SERVICE_UNAVAILABLE,
     Refusal.DRAINING: HTTPStatus.SERVICE_UNAVAILABLE,
+    Refusal.MEMORY: HTTPStatus.SERVICE_UNAVAILABLE,
     Refusal.TOO_FAST: HTTPStatus.SERVICE_UNAVAILABLE,
     Refusal.SOURCE_FULL: HTTPStatus.TOO_MANY_REQUESTS,
     Refusal.SOURCE_TOO_FAST: HTTPStatus.TOO_MANY_REQUESTS,
