@@ -51,14 +51,17 @@ class Heard:
 
 @attrs.define
 class Model:
-    """The embedded model behind an ear. `dialled`: how often somebody has come."""
+    """The embedded model behind an ear, or one that `is_down`. `dialled`: how often somebody has come."""
 
     told: trio.MemorySendChannel[SessionUpdate]
+    is_down: bool = False
     site: LocalSite = attrs.field(factory=LocalSite)
     dialled: int = 0
 
     async def answer(self, request: Request) -> Response | Upgrade:
         self.dialled += 1
+        if self.is_down:
+            return Response(503)
         granted = await self.site.answer(request)
         return granted if isinstance(granted, Response) else Upgrade(partial(self._attend, granted), LIMITS)
 
@@ -112,11 +115,11 @@ class Switchboard:
 
 
 @asynccontextmanager
-async def switchboard(text: str) -> AsyncGenerator[Switchboard]:
-    """The daemon of a configuration."""
+async def switchboard(text: str, *, is_down: bool = False) -> AsyncGenerator[Switchboard]:
+    """The daemon of a configuration. `is_down`: its model is."""
     told, updates = trio.open_memory_channel[SessionUpdate](10)
     over, reports = trio.open_memory_channel[CallReport](10)
-    model = Model(told)
+    model = Model(told, is_down)
     with trio.fail_after(PATIENCE):
         listeners = await open_listeners("127.0.0.1", 0)
         url = f"ws://127.0.0.1:{bound_port(listeners)}{PATH}"

@@ -125,6 +125,18 @@ async def test_a_call_whose_number_is_asked_for_is_heard_and_answered() -> None:
     assert caller.complaints == []
 
 
+async def test_a_call_that_was_taken_for_its_number_hears_an_apology_if_no_model_serves_it() -> None:
+    """There is no `session.error` any more: the platform has been told that the call is taken."""
+    text = f"{AGENTS}{ROUTES}[limits]\nrecovery_seconds = 0\n"
+    async with switchboard(text, is_down=True) as board, board.dial("/audiocodes") as socket:
+        caller = ScriptedAudioCodesCaller(socket, Conversation(callee="+15550101"))
+        async with caller.on_the_line():
+            report = await board.reports.receive()
+    sent = [activity.name for each in caller.told(Activities) for activity in each.message.activities]
+    assert (report.agent, sent, caller.told(SessionError), caller.complaints) == ("sales", ["hangup"], [], [])
+    assert len(caller.heard) > 0
+
+
 async def test_a_key_transfers_where_the_model_may_not() -> None:
     """`tools` says what the model may call. What the operator has bound to a key is the operator's."""
     async with switchboard(AGENTS + ROUTES) as board:
