@@ -8,13 +8,18 @@ import attrs
 import pytest
 import trio
 
+from opusagent.audio.convert import Converter
+from opusagent.audio.media import MULAW_8K, PCM16_24K
+from opusagent.call.clips import built_in
 from opusagent.call.reasons import EndReason
 from opusagent.call.report import CallReport
 from opusagent.cli import main
 from opusagent.demo.faults import ORDEALS, Ordeal, Outcome
 from opusagent.demo.ordeal import BOUND, Watch, problems
 from opusagent.demo.show import Audience
+from opusagent.demo.speech import load
 from opusagent.local.faults import Err, Misdeed, Mishap, ShutDoor
+from opusagent.local.voices import chime
 from opusagent.testing.play import Stage, play
 
 PATIENCE = 90.0
@@ -121,9 +126,18 @@ def test_whatever_goes_wrong_fails_it(spoil: Callable[[Watch], None]) -> None:
     assert len(list(problems(Ordeal("it"), watch, Outcome.GOES_ON))) == 1
 
 
+def in_mulaw(sound: bytes) -> bytes:
+    return Converter(PCM16_24K, MULAW_8K).push(sound)
+
+
 def test_a_call_that_ends_without_an_apology_fails_it() -> None:
     ordeal = Ordeal("it", outcome=Outcome.APOLOGY)
-    assert list(problems(ordeal, good(), ordeal.outcome)) == ["the caller heard no apology"]
+    watch, tones = good(), built_in(PCM16_24K)
+    for sound in (b"", load("goodbye"), in_mulaw(tones.wait), in_mulaw(chime())):
+        watch.sound = sound
+        assert list(problems(ordeal, watch, ordeal.outcome)) == ["the caller heard no apology"]
+    watch.sound = in_mulaw(tones.apology)
+    assert list(problems(ordeal, watch, ordeal.outcome)) == []
 
 
 def test_a_call_that_is_over_too_late_fails_it() -> None:
