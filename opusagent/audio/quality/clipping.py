@@ -10,8 +10,10 @@ Where neighbouring values lie far apart (G.711: 3 to 6 % near the top) one natur
 the shape of the peaks decides instead. A parabola that stays within one step for n samples has fallen by
 ((n + 1) / n)**2 steps one sample further out; where the neighbours of a run of equal samples lie much deeper, the peak
 was cut off.
-Natural samples share the stretch with clipped ones then, and half of what the stretch below holds is taken for natural.
-Light clipping hides in a wide step, so that the estimate errs to the low side.
+Natural samples share the last step with clipped ones then. How many a whole step would hold up there follows from the
+two steps below, each of which holds as many times less as the one before. At full scale the last step is natural nearly
+to its end, and all of them count. Below, the codec hides where within the step the sound was cut: two limits within one
+step make the same codes. Half of them is the estimate that errs least, and by no more than the other half.
 """
 
 from typing import Final
@@ -29,6 +31,7 @@ LEAST_TOP: Final = 1000
 
 _CROWDED: Final = 2.5
 _COARSE: Final = 0.02
+_FULL_SCALE: Final = 32_000  # mu-law's and A-law's highest values are 32,124 and 32,256
 _LEAST_HITS: Final = 3
 _MOST_WITHOUT_RUNS: Final = 0.05  # of all samples; more than that, and three in a row are somewhere among them
 _STEEP: Final = 1.5  # times as deep as the parabola
@@ -65,7 +68,19 @@ def _flat_top(samples: Wide) -> int:
     below = int(np.count_nonzero((samples <= nearest) & (samples >= max(1, 2 * nearest - top))))
     if top - nearest <= _COARSE * top:
         return hits if hits > _CROWDED * below else 0
-    return max(0, hits - below // 2) if _cut_off(samples, starts, ends, top - nearest) else 0
+    if not _cut_off(samples, starts, ends, top - nearest):
+        return 0
+    nearer = int(np.count_nonzero(samples == nearest))
+    return max(0, hits - (below // 2 if top >= _FULL_SCALE else _half_a_step(nearer, below - nearer)))
+
+
+def _half_a_step(nearer: int, further: int) -> int:
+    """Half of what the last step holds naturally, from the two steps below it.
+
+    >>> _half_a_step(60, 120), _half_a_step(60, 0), _half_a_step(0, 9)
+    (15, 30, 0)
+    """
+    return nearer * nearer // max(1, 2 * max(nearer, further))
 
 
 def _cut_off(samples: Wide, starts: Places, ends: Places, step: int) -> bool:

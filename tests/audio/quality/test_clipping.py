@@ -8,6 +8,7 @@ from opusagent.audio.pcm import samples_of
 from opusagent.audio.quality.clipping import clipped
 from opusagent.audio.quality.levels import Samples
 from opusagent.bench import sounds
+from opusagent.bench.quality import clipping_error
 
 TONES = (50.0, 60.0, 97.0, 350.0, 400.0, 440.0, 500.0, 800.0, 1000.0, 1004.0, 2000.0)
 
@@ -55,6 +56,24 @@ def test_clipping_at_full_scale_shows_through_mu_law() -> None:
     sound = sounds.at_level(sounds.band_limited(sounds.white(1.0)), -6)
     samples = samples_of(mulaw_decode(mulaw_encode(sounds.pcm(sound))))
     assert clipped(samples) == pytest.approx(np.count_nonzero(np.abs(sound) >= 1), rel=0.05)
+
+
+@pytest.mark.parametrize("percent", [0.5, 1.0, 2.0, 5.0])
+def test_clipping_below_full_scale_shows_through_mu_law(percent: float) -> None:
+    """Over all places of a codec's step the estimate is true within 0.05 points."""
+    step = [
+        clipping_error(sounds.demo(), percent, level / 32_768, companded=True) for level in range(19_388, 20_348, 128)
+    ]
+    assert abs(np.mean(step)) <= 0.05
+
+
+def test_where_within_a_step_of_mu_law_a_sound_was_cut_cannot_be_known() -> None:
+    """Its codes are the same: half a dB further up a fifth of the samples is not clipped any more."""
+    sound = sounds.at_level(sounds.band_limited(sounds.white(1.0)), -13)
+    lower, upper = 19_330 / 32_768, 20_340 / 32_768
+    cut = [mulaw_encode(sounds.pcm(np.clip(sound, -limit, limit))) for limit in (lower, upper)]
+    assert cut[0] == cut[1]
+    assert np.count_nonzero(np.abs(sound) >= upper) < 0.8 * np.count_nonzero(np.abs(sound) >= lower)
 
 
 @pytest.mark.parametrize("value", [0, 5, 999, 20000, -32768])
