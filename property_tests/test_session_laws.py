@@ -205,6 +205,7 @@ class Conversation(RuleBasedStateMachine):
 
     def use_line(self, who: str) -> None:
         assert not self.at_line, f"{who} beside {self.at_line}"
+        assert self.lost_line_at is None, f"{who}, and the platform is away"
         assert self.now >= self.passed_on_at + GONE_SECONDS, f"{who}, and the caller was passed on"
         self.at_line.append(who)
 

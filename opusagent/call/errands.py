@@ -49,8 +49,8 @@ class Errands:
 
     @property
     def line_deadline(self) -> LoopTime | None:
-        """When the line is taken away, heard or not; None while nothing wants it, or somebody has it."""
-        return self._line_until if self._line_waits and not self._line.holder else None
+        """When the line is taken away, heard or not; None while nothing wants it, or it cannot be had."""
+        return self._line_until if self._line_waits and not self._line.is_taken else None
 
     def take_line(self, now: LoopTime, *, heard: bool, interrupted: bool) -> Sequence[Command]:
         """Once what was being said has been heard, what takes the line away is done; not if the caller objects."""

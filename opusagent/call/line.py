@@ -1,7 +1,8 @@
 """The caller's line, which whoever asks first takes: a transfer, or keys that are pressed on it. One at a time.
 
 A line that was passed on is nobody's: the platform ends our side of it, in its own time. Until then nobody has a second
-telephone rung, whoever asks. If it is still here after `GONE_SECONDS`, it was not passed on after all.
+telephone rung, whoever asks. If it is still here after `GONE_SECONDS`, it was not passed on after all. While the
+platform is away, whoever asks waits: it would not hear what it is told.
 """
 
 import math
@@ -17,18 +18,24 @@ GONE_SECONDS: Final = 8.0
 
 @attrs.define
 class Line:
-    """One caller's. Pure. `holder` names who uses it now, empty: nobody."""
+    """One caller's. Pure. `holder` names who uses it now, empty: nobody; `is_away`: the platform's socket is gone."""
 
     holder: str = attrs.field(default="", init=False)
+    is_away: bool = attrs.field(default=False, init=False)
     _gone_at: LoopTime = attrs.field(default=LoopTime(-math.inf), init=False)
 
     def is_gone(self, now: LoopTime) -> bool:
         """Whether the caller has been passed on."""
         return now < self._gone_at + GONE_SECONDS
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether whoever wants it has to wait."""
+        return bool(self.holder) or self.is_away
+
     def take(self, holder: str, now: LoopTime) -> bool:
         """Whether `holder` may use it now, and has it until it is given back."""
-        if self.holder or self.is_gone(now):
+        if self.is_taken or self.is_gone(now):
             return False
         self.holder = holder
         return True

@@ -288,10 +288,12 @@ class Session:
     def on_line_lost(self) -> None:
         """The platform is away, and may come back."""
         self._farewell.suspend()
+        self._line.is_away = True
 
     def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
         """The platform is back after `gap` seconds."""
         self._farewell.resume(now)
+        self._line.is_away = False
         return self._settled(self._voice.on_line_back(gap, now), now)
 
     # -- time ----------------------------------------------------------------------------------------------------

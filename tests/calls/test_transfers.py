@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from opusagent.call.call import Limits
 from opusagent.call.errands import NOT_BESIDE, PUT_THROUGH
 from opusagent.call.policy import Doubt, KeyAction, Policy, TransferTo, TurnPolicy
 from opusagent.call.reasons import EndReason
@@ -10,6 +11,7 @@ from opusagent.call.tool_calls import ToolCall
 from opusagent.realtime.events import ConversationItemCreate, Item, ResponseCreate
 from opusagent.testing.model import ScriptedModel
 from opusagent.testing.play import Stage, play
+from opusagent.testing.play_audiocodes import AudioCodesStage, play_audiocodes
 from opusagent.units import Ms
 from tests.calls.acts import SECOND, ScriptedHands, call_more_tools, call_tools, function_call, profile, taking
 
@@ -271,6 +273,36 @@ def test_a_caller_who_wants_to_end_is_not_kept_by_a_model_that_changes_its_mind(
 
     report = play(script, profile=profile(Policy(keys={"9": KeyAction.HANG_UP}), hands))
     assert (report.end, report.end_detail) == (EndReason.AGENT_DONE, "")
+
+
+@pytest.mark.parametrize("gap", [2, 30])
+def test_a_transfer_waits_for_a_platform_that_is_away(gap: int) -> None:
+    """What is said to a broken line is said to nobody, and the model would be told that it was done."""
+    at: list[float] = []
+
+    async def transfer(call: ToolCall) -> str:
+        del call
+        await trio.lowlevel.checkpoint()
+        at.append(trio.current_time())
+        return DONE
+
+    async def script(stage: AudioCodesStage) -> None:
+        model = await stage.answered()
+        await stage.caller.silence(Ms(100))
+        await stage.caller.break_line(stage.platform.vanish)
+        await call_tools(model, "response-1", TRANSFER)
+        await trio.sleep(gap)
+        back = trio.current_time()
+        assert at == []
+        await stage.reconnect()
+        await model.expect(ConversationItemCreate)
+        assert at[0] >= back
+        await stage.caller.hang_up()
+
+    limits = Limits(resume_seconds=60)
+    hands = ScriptedHands({"transfer_call": transfer})
+    play_audiocodes(script, profile=profile(Policy(), hands), limits=limits)
+    assert len(at) == 1
 
 
 def test_keys_are_sent_in_the_order_in_which_the_model_wants_them() -> None:
