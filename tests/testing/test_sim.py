@@ -19,7 +19,7 @@ from opusagent.daemon.config import Config
 from opusagent.testing.sim.__main__ import complaint, main
 from opusagent.testing.sim.disk import SimDisk
 from opusagent.testing.sim.operator import Shelf
-from opusagent.testing.sim.plan import Fault, Mode, Plan
+from opusagent.testing.sim.plan import Call, Fault, Mode, Plan
 from opusagent.testing.sim.world import Outcome, World, run
 from opusagent.units import HZ_8K, Ms
 
@@ -186,6 +186,15 @@ class TakesTooLong(World):
         return SimDisk(self.trace, delay=30.0)
 
 
+class IsTooPatient(World):
+    """A daemon that lets its callers wait."""
+
+    @override
+    def new_config(self, folder: Path) -> Config:
+        config = super().new_config(folder)
+        return attrs.evolve(config, limits=attrs.evolve(config.limits, dead_air_seconds=30))
+
+
 class FaultyShelf(Shelf):
     """A bug in reading the configuration."""
 
@@ -232,6 +241,31 @@ def test_a_bug_in_a_reload_is_found() -> None:
     """It ends no call, so only the log tells."""
     calm = attrs.evolve(CALM, faults=frozenset({Fault.RELOAD}), fault_every=0.3)
     assert "no_bug: logged as an error: fault in a reload" in found(CannotReload, calm)
+
+
+SILENCES = (
+    frozenset({Fault.MODEL_SILENT}),
+    frozenset({Fault.MODEL_LEAVES, Fault.MODEL_REFUSES}),
+    frozenset({Fault.MODEL_LEAVES, Fault.MODEL_SILENT, Fault.MODEL_ERRS, Fault.MALFORMED_MODEL, Fault.REFUSED}),
+)
+"""What may go wrong where the lines are well and the model is not."""
+
+
+def long_call(seed: int, faults: frozenset[Fault]) -> Plan:
+    """One that lasts long enough to be left in silence."""
+    return attrs.evolve(CALM, seed=seed, faults=faults, fault_every=1.0, calls=(Call("twilio", 0.0, 25.0),))
+
+
+@pytest.mark.parametrize("faults", SILENCES)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_call_with_a_bad_model_breaks_no_law(seed: int, faults: frozenset[Fault]) -> None:
+    assert run(long_call(seed, faults)).breaches == ()
+
+
+@pytest.mark.parametrize("faults", SILENCES[:2])
+def test_a_caller_who_is_left_in_silence_is_found(faults: frozenset[Fault]) -> None:
+    """A daemon that does nothing about a service that is silent, or away, is told from one that does."""
+    assert "no_dead_air: a caller heard nothing for" in found(IsTooPatient, long_call(0, faults))
 
 
 def test_an_end_that_nothing_has_caused_is_found() -> None:

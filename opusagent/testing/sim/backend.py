@@ -36,6 +36,8 @@ class Service:
     trace: Trace
     refuses_until: float = 0.0
     manners: Manners = attrs.field(factory=Manners, init=False)
+    floors: list[float] = attrs.field(factory=list[float], init=False)
+    """When somebody was heard to begin to speak."""
     sessions: list[ScriptedModel] = attrs.field(factory=list[ScriptedModel], init=False)
     complaints: list[str] = attrs.field(factory=list[str], init=False)
     """What the bridge said that is no event of the protocol."""
@@ -61,7 +63,7 @@ class Service:
         model = ScriptedModel(Voice(socket, self.manners, dice))
         self.sessions.append(model)
         async with trio.open_nursery() as parts:
-            parts.start_soon(Speaker(model, dice).talk)
+            parts.start_soon(Speaker(model, dice, self.floors).talk)
             try:
                 await model.listen()
             except OpusagentError as unreadable:
@@ -75,6 +77,7 @@ class Speaker:
 
     model: ScriptedModel
     dice: Random
+    floors: list[float]
     _media: MediaFormat = PCM16_24K
     _answered: int = 0
     _turns: int = 0
@@ -101,6 +104,7 @@ class Speaker:
     async def _hear_caller(self) -> None:
         name = f"item_{self._turns}_caller"
         self._turns += 1
+        self.floors.append(trio.current_time())
         await self.model.speech_started(name)
         await trio.sleep(self.dice.uniform(0.1, 0.6))
         await self.model.speech_stopped(name)
@@ -114,6 +118,7 @@ class Speaker:
         await self.model.begin(item, response_id=response)
         for place in range(deltas):
             if place == cut:
+                self.floors.append(trio.current_time())
                 await self.model.speech_started(f"{item}_cut")
                 await self.model.response_done(response, status="cancelled", reason="turn_detected")
                 await trio.sleep(self.dice.uniform(0.05, 0.4))

@@ -11,9 +11,11 @@ from typing import Final
 
 import attrs
 
+from opusagent.call.deadair import DEAD_AIR_SECONDS
 from opusagent.call.reasons import EndReason
 from opusagent.call.recorder import REPORT_FILE
 from opusagent.call.report import CallReport
+from opusagent.testing.sim.dead_air import HEARING_SLACK, Span, longest_silence, our_turns
 from opusagent.testing.sim.plan import Fault, Mode, Plan
 from opusagent.units import CallId
 
@@ -61,6 +63,12 @@ class Seen:
 
     plan: Plan
     started: dict[CallId, Path | None] = attrs.field(factory=dict[CallId, Path | None], init=False)
+    began: dict[CallId, float] = attrs.field(factory=dict[CallId, float], init=False)
+    """When, by the world's clock."""
+    ears: dict[str, Sequence[Span]] = attrs.field(factory=dict[str, Sequence[Span]], init=False)
+    """What each caller heard, from when to when, by the platform's name of the call."""
+    floors: Sequence[float] = ()
+    """When the service heard somebody begin to speak."""
     reports: list[CallReport] = attrs.field(factory=list[CallReport], init=False)
     complaints: list[str] = attrs.field(factory=list[str], init=False)
     broken_promises: list[str] = attrs.field(factory=list[str], init=False)
@@ -170,6 +178,25 @@ def quiet_without_faults(seen: Seen) -> Iterator[Breach]:
             yield f"without any fault: ended by '{report.end.value}', {report.audio.caller_dropped} ms dropped"
 
 
+def no_dead_air(seen: Seen) -> Iterator[Breach]:
+    """While it is our turn no caller hears nothing for longer than the bound, as long as the lines are well.
+
+    What the caller heard is the platform's truth; that it was our turn is the report's story, and the service's word
+    on who speaks.
+    """
+    if seen.plan.faults & LINE:
+        return
+    for report in seen.reports:
+        ear = seen.ears.get(report.platform_call_id)
+        began = seen.began.get(report.call_id)
+        if ear is None or began is None:
+            continue
+        for begin, end in our_turns(report, began, seen.floors):
+            silent = longest_silence(ear, begin, end)
+            if silent > DEAD_AIR_SECONDS + HEARING_SLACK:
+                yield f"a caller heard nothing for {silent:.2f} s from {begin - began:.2f} s on, and it was our turn"
+
+
 Law = Callable[[Seen], Iterator[Breach]]
 
 LAWS: Final[Sequence[Law]] = (
@@ -181,6 +208,7 @@ LAWS: Final[Sequence[Law]] = (
     recordings_whole,
     nothing_left,
     in_time,
+    no_dead_air,
     quiet_without_faults,
 )
 

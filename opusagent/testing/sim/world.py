@@ -30,8 +30,10 @@ from opusagent.daemon.observer import Observer
 from opusagent.daemon.steward import GOODBYE_SECONDS, Means, Steward
 from opusagent.net.http import TEARDOWN_SECONDS
 from opusagent.net.listener import open_listeners, serve
+from opusagent.testing.audiocodes_caller import ScriptedAudioCodesCaller
 from opusagent.testing.descriptors import descriptors
 from opusagent.testing.sim.backend import Service
+from opusagent.testing.sim.dead_air import spans
 from opusagent.testing.sim.dice import Dice
 from opusagent.testing.sim.disk import SimDisk
 from opusagent.testing.sim.faults import HANG_SECONDS, Trouble
@@ -39,9 +41,10 @@ from opusagent.testing.sim.laws import Breach, Seen, breaches
 from opusagent.testing.sim.network import Network
 from opusagent.testing.sim.operator import Operator, Shelf
 from opusagent.testing.sim.plan import Call, Mode, Plan
-from opusagent.testing.sim.platforms import Platforms
+from opusagent.testing.sim.platforms import AnyCaller, Platforms
 from opusagent.testing.sim.scheduler import seeded
 from opusagent.testing.sim.trace import Trace, keep_quiet
+from opusagent.testing.twilio_caller import ScriptedTwilioCaller
 from opusagent.units import CallId
 
 DAEMON_HOST: Final = "10.0.0.2"
@@ -107,7 +110,7 @@ class World:
         self.dice: Final = Dice(plan.seed)
         self.network: Final = Network(self.dice, trace, HOSTS, plan.weather)
         self.disk: Final = self.new_disk()
-        self.config: Final = _config(plan, folder)
+        self.config: Final = self.new_config(folder)
 
     async def live(self) -> None:
         """From the first socket to the last."""
@@ -154,6 +157,10 @@ class World:
         doorstep = await open_doorstep(self.config.server, ())
         return Steward(generation, doorstep, means, Observer(on_start=self.on_start, on_report=self.on_report))
 
+    def new_config(self, folder: Path) -> Config:
+        """What the daemon is configured with."""
+        return _config(self.plan, folder)
+
     def new_shelf(self) -> Shelf:
         """The configuration file that reloads read."""
         return Shelf(self.config)
@@ -165,6 +172,7 @@ class World:
     def on_start(self, call_id: CallId, folder: Path | None) -> None:
         """A call begins."""
         self.seen.started[call_id] = folder
+        self.seen.began[call_id] = trio.current_time()
         self.trace.note("a call begins")
 
     def on_report(self, report: CallReport) -> None:
@@ -178,6 +186,8 @@ class World:
         seen.left_open.extend(each.label for each in self.network.open if each.label.startswith(OF_THE_DAEMON))
         for caller in platforms.callers:
             seen.complaints.extend(f"platform: {each}" for each in caller.complaints if not each.startswith("the peer"))
+            seen.ears[_name(caller)] = spans(caller.heard, caller.media)
+        seen.floors = service.floors
         seen.complaints.extend(f"model: {each}" for each in service.complaints)
         seen.complaints.extend(f"operator: {each}" for each in operator.complaints)
         seen.disk_has_failed = self.disk.has_failed
@@ -282,6 +292,16 @@ def _config(plan: Plan, folder: Path) -> Config:
 async def _backend(config: Config) -> str:
     await trio.lowlevel.checkpoint()
     return config.realtime.url
+
+
+def _name(caller: AnyCaller) -> str:
+    """What its platform calls the call."""
+    match caller:
+        case ScriptedTwilioCaller():
+            return caller.identity.call_sid
+        case ScriptedAudioCodesCaller():
+            return caller.conversation.conversation_id
+    assert_never(caller)
 
 
 def _told(fault: BaseException) -> str:
