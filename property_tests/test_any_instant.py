@@ -24,10 +24,10 @@ from opusagent.audio.pcm import pcm_of, samples_of
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
-from opusagent.call.model_leg import FAREWELL_SECONDS
 from opusagent.call.reasons import EndReason
 from opusagent.call.recorder import FINISH_SECONDS, Recorder
 from opusagent.call.report import CallReport
+from opusagent.call.seat import PARTING_SECONDS
 from opusagent.call.uplink import DRAIN_SECONDS
 from opusagent.call.wiring import Exchange
 from opusagent.errors import INTERNAL_ERROR, NORMAL_CLOSURE, OpusagentError
@@ -46,7 +46,7 @@ WORDS: Final = Mulaw(bytes(range(0x80, 0xFF)) * 200)
 SAID: Final = mulaw_decode(WORDS)
 ANSWER: Final = Pcm16((2000).to_bytes(2, "little") * 48_000)
 
-UNWINDING: Final = DRAIN_SECONDS + FAREWELL_SECONDS + Limits().goodbye_seconds + FINISH_SECONDS
+UNWINDING: Final = DRAIN_SECONDS + PARTING_SECONDS + Limits().goodbye_seconds + FINISH_SECONDS
 """What the end of a call may take: the caller's last words, all goodbyes, the tape."""
 
 HASTY: Final = Limits(recovery_seconds=0)

@@ -3,6 +3,7 @@
 * A response is asked for only where none is active and none was asked for, as far as could be known.
 * A truncation is never beyond what was heard.
 * Nothing of what was cut is played afterwards.
+* A spare takes over only where nothing is open, and as if nothing had happened.
 * Every tool call is run once and answered once; no key and no result is left without an answer.
 * While no session is there, nothing is told but what the next one will be told of; and it answers that.
 * One at a time uses the caller's line, and nobody once the caller was passed on.
@@ -17,21 +18,27 @@ import attrs
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from typing_extensions import override
 
 from opusagent.audio.media import MULAW_8K
 from opusagent.call.commands import (
     AcceptCaller,
+    BriefSpare,
+    ChangeModel,
     ClearCaller,
     Command,
     Deafen,
     DropModel,
+    DropSpare,
     EndCall,
     FillSilence,
+    KeepModel,
     Note,
     RunTool,
     SeatModel,
     TellCaller,
     TellModel,
+    TellSpare,
     Transfer,
 )
 from opusagent.call.digits import DigitRules
@@ -126,7 +133,7 @@ class Conversation(RuleBasedStateMachine):
         self.platform = NaivePlatform()
         self.to_service: deque[ClientEvent] = deque()
         self.known = Knowledge(self.now)
-        self.has_ended = self.is_deaf = self.ear_speaks = self.is_here = False
+        self.has_ended = self.is_deaf = self.ear_speaks = self.is_here = self.is_briefed = False
         self.lost_line_at: LoopTime | None = None
         self.seeds: list[ConversationItemCreate] = []
         self.at_line: list[str] = []
@@ -187,10 +194,39 @@ class Conversation(RuleBasedStateMachine):
                 self.is_here = True
                 self.to_service += self.seeds
                 self.seeds.clear()
-            case AcceptCaller() | TellCaller() | FillSilence():
+            case BriefSpare():
+                assert not self.is_briefed, "said twice"
+                self.is_briefed = True
+            case KeepModel():
+                assert self.is_briefed
+                self.is_briefed = False
+            case ChangeModel():
+                self.change_model()
+            case AcceptCaller() | TellCaller() | FillSilence() | TellSpare() | DropSpare():
                 pass
             case _:
                 assert_never(command)
+
+    def change_model(self) -> None:
+        """The spare takes over, unless something is on its way that would be lost."""
+        assert self.is_briefed
+        if self.to_service or self.service.out:
+            return
+        self.check_that_nothing_is_open()
+        self.is_briefed = False
+        self.known = type(self.known)(self.now)
+        self.service.forget()
+        self.perform(self.session.on_rolled_over(self.now))
+
+    def check_that_nothing_is_open(self) -> None:
+        assert self.known.active is None
+        assert self.known.asked is None
+        assert not self.running
+        assert not self.at_line
+        assert not self.service.unanswered
+        assert not self.service.is_speaking
+        assert not self.ear_speaks
+        assert self.playout.is_quiet(self.now)
 
     def lose_model(self, why: End) -> None:
         """The service is gone with all that was on its way, but for texts and results: those are told again."""
@@ -202,6 +238,7 @@ class Conversation(RuleBasedStateMachine):
         self.service.forget()
         self.is_here = False
         self.perform(self.session.on_model_lost(why, self.now))
+        assert self.has_ended or not self.is_briefed, "what the caller says waits for nobody"
 
     def use_line(self, who: str) -> None:
         assert not self.at_line, f"{who} beside {self.at_line}"
@@ -370,6 +407,19 @@ class Conversation(RuleBasedStateMachine):
         if sure:
             self.perform(self.session.give_up(End(EndReason.MODEL_LOST), self.now))
 
+    @precondition(lambda self: self.is_here)
+    @rule()
+    def spare_comes(self) -> None:
+        """A session that is to relieve the one that serves is configured, perhaps once more than it should be."""
+        self.perform(self.session.settled(self.session.rollover.on_spare(CONFIGURED, self.now), self.now))
+
+    @rule()
+    def spare_is_lost(self) -> None:
+        """And goes, or never was there."""
+        lost = self.session.rollover.on_spare_lost(End(EndReason.MODEL_LOST), self.now)
+        self.perform(self.session.settled(lost, self.now))
+        assert self.has_ended or not self.is_briefed, "what the caller says waits for nobody"
+
     @rule(ms=st.integers(1, 4000))
     def time_passes(self, ms: int) -> None:
         """The sender sends what is due, and the session is woken at its deadlines, each of which moves on."""
@@ -437,6 +487,10 @@ class Mischief(Conversation):
     """The same with events that come twice, late or never: what is asked may be in vain, and every other law holds."""
 
     late: list[ServerEvent]
+
+    @override
+    def check_that_nothing_is_open(self) -> None:
+        """What was never told is not known to be open."""
 
     @initialize()
     def nothing_is_late(self) -> None:

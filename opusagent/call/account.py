@@ -20,6 +20,7 @@ from opusagent.call.moments import (
     ModelLost,
     ModelReady,
     Moment,
+    RolledOver,
 )
 from opusagent.call.playout import Batch, Playout
 from opusagent.call.private import Story, without_private
@@ -48,6 +49,7 @@ class Account:
         self._lost_at: LoopTime | None = None
         self._model_gaps: list[float] = []
         self._model_lost_at: LoopTime | None = None
+        self.rollovers: Final[list[float]] = []
 
     def on_model(self, event: ServerEvent | UnknownEvent, start: int, now: LoopTime) -> None:
         """The model said something. If it was sound, it lies in the playout's stream from `start` on."""
@@ -92,6 +94,8 @@ class Account:
             case ModelBack():
                 self._model_lost_at = None
                 self._model_gaps.append(round(moment.gap, 3))
+            case RolledOver():
+                self.rollovers.append(round(at, 3))
             case LineLost():
                 self._lost_at = moment.at
             case LineBack():

@@ -26,6 +26,7 @@ from opusagent.call.reasons import End, EndReason
 from opusagent.call.recorder import TRANSCRIPT_FILE
 from opusagent.call.recovery import RECOVERY_SECONDS
 from opusagent.call.report import CallReport
+from opusagent.call.rollover import ROLLOVER_SECONDS
 from opusagent.call.seat import CallerSeat, ModelSeat
 from opusagent.call.switch import RecordingSwitch
 from opusagent.call.uplink import hear_caller
@@ -48,7 +49,7 @@ class Limits:
     """The bounds of a call, in seconds.
 
     `resume_seconds`: how long a caller whose socket broke is waited for; `recovery_seconds`: how long another session
-    is tried for when the model was lost.
+    is tried for when the model was lost; `rollover_seconds`: the age at which a session gets a spare that relieves it.
     """
 
     call_seconds: float = 3600.0
@@ -56,6 +57,7 @@ class Limits:
     goodbye_seconds: float = 5.0
     resume_seconds: float = 0.0
     recovery_seconds: float = RECOVERY_SECONDS
+    rollover_seconds: float = ROLLOVER_SECONDS
 
 
 async def run_call(
@@ -102,7 +104,7 @@ async def run_call(
 
 
 async def _talk(call: Call, seat: ModelSeat, limits: Limits) -> None:
-    replacing = Replacing(call.breaker, limits.ready_seconds, limits.recovery_seconds)
+    replacing = Replacing(call.breaker, limits.ready_seconds, limits.recovery_seconds, limits.rollover_seconds)
     try:
         with trio.move_on_after(limits.call_seconds) as lifetime:
             async with trio.open_nursery() as talk:
@@ -174,15 +176,14 @@ async def _serve_line(call: Call, seat: CallerSeat) -> End:
 
 
 async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
-    """Close both sockets, the model's first: it is the one that costs money.
+    """Close all sockets, the model's first: they are the ones that cost money.
 
     Where the platform has to be asked to end the call, it is asked while the caller's socket is open: behind a socket
     that we close, it goes on with whatever comes next. A platform that does not answer holds the socket only for a
     third of the time there is, and is still waited for when the socket is closed.
     """
     end = call.ending.end_of_call or End(EndReason.FAULT, close_code=INTERNAL_ERROR)
-    if seat.socket is not None:
-        await seat.socket.close()
+    await seat.close()
     caller, asked = call.caller.seat.line.socket, trio.Event()
     async with trio.open_nursery() as goodbyes:
         if end.reason in OUR_WISH:

@@ -42,6 +42,35 @@ class DropModel:
 
 
 @attrs.frozen
+class TellSpare:
+    """Send this to the session that is to take over."""
+
+    event: ClientEvent
+
+
+@attrs.frozen
+class BriefSpare:
+    """Tell the spare all that was said. What the caller says from now on waits: for the spare, or for `KeepModel`."""
+
+
+@attrs.frozen
+class KeepModel:
+    """The spare does not take over now: what the caller says goes on to the session that is there."""
+
+
+@attrs.frozen
+class ChangeModel:
+    """The spare takes over, if nothing is in the way; else this is said again."""
+
+
+@attrs.frozen
+class DropSpare:
+    """The spare is of no use."""
+
+    why: End
+
+
+@attrs.frozen
 class TellCaller:
     """Tell the platform about the conversation, if it has words for it."""
 
@@ -90,12 +119,14 @@ class Note:
     moment: Moment
 
 
+ModelCommand = TellModel | SeatModel | DropModel | TellSpare | BriefSpare | KeepModel | DropSpare
+"""What is done on the model's side alone."""
+
 Command = (
-    TellModel
+    ModelCommand
     | ClearCaller
     | AcceptCaller
-    | SeatModel
-    | DropModel
+    | ChangeModel
     | TellCaller
     | FillSilence
     | Deafen

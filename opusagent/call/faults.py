@@ -61,17 +61,21 @@ class Faults:
 
     def on_error(self, error: ErrorDetail, *, configured: bool, now: LoopTime) -> Sequence[Command]:
         """What follows from `error`: most often that it is noted; at worst that the session is of no use."""
-        end, code = self.judge(error, configured=configured), code_of(error)
-        note = Note(ModelErred(now, code, error.message or "", error.param))
-        if code in TRANSIENT and (code == EXPIRED or not configured):
-            reason = EndReason.MODEL_EXPIRED if code == EXPIRED else EndReason.MODEL_NOT_READY
-            return (note, DropModel(End(reason, f"{code}: {error.message or ''}", INTERNAL_ERROR)))
+        end, note = self.loss_by(error, configured=configured), noted(error, now)
         if end is not None:
             return (note, DropModel(end))
-        if code == ALREADY_ACTIVE:
+        if code_of(error) == ALREADY_ACTIVE:
             self.gate.on_refused(error.event_id, now)
             return (note,)
         return (note, *map(TellModel, self.gate.on_rejected(error.event_id, now)))
+
+    def loss_by(self, error: ErrorDetail, *, configured: bool) -> End | None:
+        """Count `error`; how its session is lost, if it is, and whether another one may be had."""
+        end, code = self.judge(error, configured=configured), code_of(error)
+        if code in TRANSIENT and (code == EXPIRED or not configured):
+            reason = EndReason.MODEL_EXPIRED if code == EXPIRED else EndReason.MODEL_NOT_READY
+            return End(reason, f"{code}: {error.message or ''}", INTERNAL_ERROR)
+        return end
 
     def judge(self, error: ErrorDetail, *, configured: bool) -> End | None:
         """Count `error`; the end of the call, if it means that.
@@ -85,3 +89,8 @@ class Faults:
             return None
         where = f" at {error.param}" if error.param else ""
         return End(EndReason.MODEL_REFUSED, f"{code}{where}: {error.message or ''}", INTERNAL_ERROR)
+
+
+def noted(error: ErrorDetail, now: LoopTime) -> Note:
+    """An error as something that people want to see."""
+    return Note(ModelErred(now, code_of(error), error.message or "", error.param))

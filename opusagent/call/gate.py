@@ -25,7 +25,7 @@ from typing import Final
 
 import attrs
 
-from opusagent.realtime.events import ResponseCreate
+from opusagent.realtime.events import Item, ResponseCreate
 from opusagent.units import LoopTime, ResponseId
 
 PATIENCE: Final = 20.0
@@ -126,8 +126,13 @@ class ResponseGate:
         """So many items go to the service now."""
         self._unconfirmed += items
 
+    def on_added(self, item: Item) -> None:
+        """The service has `item` in its conversation; perhaps it is ours. What the caller says comes as sound."""
+        if item.type == "function_call_output" or any(part.type == "input_text" for part in item.content):
+            self.confirm()
+
     def confirm(self) -> None:
-        """The service has one of them in its conversation."""
+        """The service has one of ours in its conversation."""
         self._unconfirmed = max(0, self._unconfirmed - 1)
 
     # -- the caller ----------------------------------------------------------------------------------------------

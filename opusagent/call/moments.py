@@ -143,6 +143,28 @@ class ModelBack:
 
 
 @attrs.frozen
+class SpareReady:
+    """A second session waits to take over from one that grows old."""
+
+    at: LoopTime
+
+
+@attrs.frozen
+class SpareLost:
+    """It is gone, or could not be had; the one that serves goes on, and another is tried."""
+
+    at: LoopTime
+    why: str
+
+
+@attrs.frozen
+class RolledOver:
+    """It has taken over, and nothing was lost."""
+
+    at: LoopTime
+
+
+@attrs.frozen
 class SilenceBroken:
     """The caller had heard nothing for too long, because of `cause`; `remedy` is what was done about it."""
 
@@ -198,6 +220,9 @@ Moment = (
     | LineBack
     | ModelLost
     | ModelBack
+    | SpareReady
+    | SpareLost
+    | RolledOver
     | SilenceBroken
     | LineJudged
     | EchoHeard

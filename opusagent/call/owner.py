@@ -70,6 +70,11 @@ class SilenceOwner:
         return min((time for time in times if time is not None), default=None)
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether something is to come from us, and the caller waits for it in silence."""
+        return self._air.deadline is not None
+
+    @property
     def counts(self) -> dict[str, int]:
         """How often a silence lasted too long, by cause."""
         lines = {Silence.ONE_WAY.value: self._unheard_lines} if self._unheard_lines else {}

@@ -12,7 +12,7 @@ from opusagent.call.commands import AcceptCaller, Command, Note, SeatModel, Tell
 from opusagent.call.errands import Errands
 from opusagent.call.floor import Floor
 from opusagent.call.gate import ResponseGate
-from opusagent.call.moments import ModelBack, ModelLost, ModelReady
+from opusagent.call.moments import ModelBack, ModelLost, ModelReady, RolledOver
 from opusagent.call.policy import Policy
 from opusagent.call.reasons import End
 from opusagent.call.voice import Voice
@@ -74,6 +74,15 @@ class Presence:
             self._floor.forget()
         self.is_here = False
         return (Note(ModelLost(now, f"{lost.reason.value}: {lost.detail}")), *self._errands.go_on(now))
+
+    def on_relieved(self, now: LoopTime) -> Sequence[Command]:
+        """A spare has taken over from a session that owed nothing. Names of responses mean nothing to it."""
+        self._errands.on_lost()
+        self._voice.on_lost()
+        self._floor.forget()
+        self._gate.arrive()
+        self._owes_turn = False
+        return (Note(RolledOver(now)),)
 
     def _pay(self, now: LoopTime) -> Sequence[Command]:
         if self._owes_turn and self._policy.turns.local:

@@ -29,6 +29,11 @@ LONGEST_WAIT: Final = 3.0
 SOLID_SECONDS: Final = 5.0
 """A session that has lasted so long has worked."""
 
+SPARE_WAIT: Final = 1.0
+"""Seconds before a spare is tried again, on average; each further time twice as long. Nobody waits for it."""
+
+LONGEST_SPARE_WAIT: Final = 30.0
+
 HOPELESS: Final = frozenset({EndReason.MODEL_REFUSED})
 """Losses after which no session with these settings can work."""
 
@@ -74,3 +79,12 @@ class Recovery:
         if self.tries == 1:
             return FIRST_WAIT * dice
         return min(LONGEST_WAIT, BASE_WAIT * 2.0 ** (self.tries - 2)) * (0.5 + dice)
+
+
+def spare_wait(tries: int, dice: float) -> float:
+    """Seconds until a spare is tried again that could not be had, or did not last, `tries` times.
+
+    >>> [spare_wait(tries, 0.5) for tries in (1, 2, 3, 9)]
+    [1.0, 2.0, 4.0, 30.0]
+    """
+    return min(LONGEST_SPARE_WAIT, SPARE_WAIT * 2.0 ** min(tries - 1, 10)) * (0.5 + dice)

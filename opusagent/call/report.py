@@ -29,7 +29,10 @@ from opusagent.call.moments import (
     PassedOn,
     RecordingPaused,
     RecordingResumed,
+    RolledOver,
     SilenceBroken,
+    SpareLost,
+    SpareReady,
     Transferred,
 )
 from opusagent.call.playout import Cut
@@ -88,7 +91,8 @@ class CallReport:
     `started` is wall clock, `seconds` the length. `end` is why it ended and `end_detail` what is known of it.
     `setup_seconds`: until the model was ready. `turns` are timed, `caller_turns` and `barge_ins` counted.
     `line_gaps`: for how long the platform's socket was away, each time, the last time perhaps for good; `model_gaps`
-    the model's session. `silences`: how often the caller heard nothing for too long, by cause. `model_errors` and
+    the model's session. `rollovers`: when another session took over before the service ended the one before, in seconds
+    of the call. `silences`: how often the caller heard nothing for too long, by cause. `model_errors` and
     `unknown_messages` are counts, by code and by kind. `recording` is its file, `recording_fault` why it is not whole.
     `hearing` is what the daemon's own ears heard, None without them; `words` is the transcript in numbers. `tokens` are
     the service's own count, by kind, and `dollars` what they cost by the prices of the configuration. `underruns`: the
@@ -126,6 +130,7 @@ class CallReport:
     dollars: float = 0.0
     peaks: Peaks = Peaks()
     model_gaps: tuple[float, ...] = ()
+    rollovers: tuple[float, ...] = ()
     silences: dict[str, int] = attrs.field(factory=dict[str, int])
     underruns: Underruns = Underruns()
     agent: str = ""
@@ -144,6 +149,8 @@ def _words(moment: Moment) -> str:
             return f"the platform is back after {moment.gap:.2f} s"
         case ModelLost() | ModelBack() | SilenceBroken() | GivenUp() | PassedOn():
             return _words_of_loss(moment)
+        case SpareReady() | SpareLost() | RolledOver():
+            return _words_of_spare(moment)
         case ModelReady():
             return "the model is ready"
         case CallerPaused():
@@ -196,6 +203,16 @@ def _words_of_loss(moment: ModelLost | ModelBack | SilenceBroken | GivenUp | Pas
             return f"the call cannot go on; the caller was to be passed on to {moment.target}, and {done}"
 
 
+def _words_of_spare(moment: SpareReady | SpareLost | RolledOver) -> str:
+    match moment:
+        case SpareReady():
+            return "a second session of the model waits to take over"
+        case SpareLost():
+            return f"the session that waited is lost: {_one_line(moment.why)}"
+        case RolledOver():
+            return "the second session of the model takes over"
+
+
 def _one_line(words: str) -> str:
     r"""Words of others as part of a line of ours.
 
@@ -239,7 +256,8 @@ def page(report: CallReport) -> str:
         f"  used: {report.tool_calls} tools, {report.tokens.total} tokens, ${report.dollars:.4f}",
         f"  waited at most: {report.peaks.uplink} ms for the model, {report.peaks.playout} ms for the caller",
         f"  ran dry for the caller: {report.underruns.times} times, {report.underruns.ms} ms",
-        f"  model's sessions lost: {len(report.model_gaps)}; silences: {_counts(report.silences)}",
+        f"  model's sessions lost: {len(report.model_gaps)}, relieved: {len(report.rollovers)}",
+        f"  silences: {_counts(report.silences)}",
         f"  errors: {_counts(report.model_errors)}",
         f"  messages not understood: {_counts(report.unknown_messages)}; not readable: {report.unreadable_messages}",
         f"  recording: {_recorded(report)}",

@@ -1,11 +1,12 @@
 """The places in a call that a socket takes: the caller's, which another socket may take over, and the model's."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import attrs
 import trio
 
-from opusagent.errors import LocalProtocolError
+from opusagent.errors import GOING_AWAY, LocalProtocolError
 from opusagent.net.message_socket import MessageSocket
 
 DialModel = Callable[[trio.Nursery], Awaitable[MessageSocket]]
@@ -15,18 +16,35 @@ Raises `PeerRefused`, `PeerStalled` or `RemoteProtocolError`, within a bound.
 """
 
 
+PARTING_SECONDS: Final = 2.5
+"""What parting from a session may cost a call that ends: a close handshake takes two seconds at most."""
+
+
 @attrs.define
 class ModelSeat:
-    """The model's place in a call: empty until it is dialled."""
+    """The model's place in a call: empty until it is dialled, taken twice while one session relieves another."""
 
     dial: DialModel
     plumbing: trio.Nursery
-    socket: MessageSocket | None = None
+    sockets: list[MessageSocket] = attrs.field(factory=list[MessageSocket], init=False)
 
     async def take(self) -> MessageSocket:
         """Dial the model and seat it."""
-        self.socket = await self.dial(self.plumbing)
-        return self.socket
+        socket = await self.dial(self.plumbing)
+        self.sockets.append(socket)
+        return socket
+
+    async def part(self, socket: MessageSocket) -> None:
+        """Close a session that is lost or relieved, also while the call ends."""
+        with trio.move_on_after(PARTING_SECONDS, shield=True):
+            await socket.close(GOING_AWAY, "the call goes on in another session")
+        self.sockets.remove(socket)
+
+    async def close(self) -> None:
+        """The call is over: close every session that is still there."""
+        async with trio.open_nursery() as goodbyes:
+            for socket in self.sockets:
+                goodbyes.start_soon(socket.close)
 
 
 @attrs.frozen(eq=False)

@@ -52,6 +52,7 @@ from opusagent.call.playout import CAPACITY, Playout
 from opusagent.call.policy import Interrupt, Policy
 from opusagent.call.presence import Presence
 from opusagent.call.reasons import End
+from opusagent.call.rollover import RECHECK, Rollover
 from opusagent.call.turn_taking import TurnTaking
 from opusagent.call.usage import Tokens, tokens_of, transcribed
 from opusagent.call.voice import Voice
@@ -78,7 +79,6 @@ from opusagent.realtime.events import (
     InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
-    Item,
     Response,
     ResponseCreated,
     ResponseDone,
@@ -92,9 +92,6 @@ from opusagent.realtime.events import (
     UnknownEvent,
 )
 from opusagent.units import LoopTime, ResponseId
-
-RECHECK: Final = 0.1
-"""Seconds until it is asked again whether everything was heard, where the platform took it later than it should."""
 
 
 class Session:
@@ -119,6 +116,8 @@ class Session:
         self._captions: Final = Captions()
         self.silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell, self._line)
         self._presence: Final = Presence(policy, self._voice, self._gate, self._floor, self._errands)
+        rests = (self._gate, self._floor, self.silence, self._farewell)
+        self.rollover: Final = Rollover(opening, playout, *rests, self._faults)
         self._turns: Final = TurnTaking(
             policy.turns, self._voice, self._gate, self._floor, self._attention, self._presence, self.silence
         )
@@ -133,8 +132,9 @@ class Session:
         self.silence.on_event(now)
         if isinstance(event, ResponseOutputAudioDelta):
             began = self._on_audio(event, now)
-            return self._settled(began, now) if began else ()
-        return self._settled(self._decide(event, now), now)
+            return self.settled(began, now) if began else ()
+        self.rollover.on_model(event, now)
+        return self.settled(self._decide(event, now), now)
 
     def _decide(self, event: ServerEvent | UnknownEvent, now: LoopTime) -> Sequence[Command]:
         match event:
@@ -163,7 +163,8 @@ class Session:
             case ConversationItemInputAudioTranscriptionDelta():
                 return self._captions.push(event.item_id, event.delta or "")
             case ConversationItemAdded():
-                return self._on_added(event.item)
+                self._gate.on_added(event.item)
+                return ()
             case UnknownEvent():
                 self._faults.on_unknown(f"model {event.type}")
                 return ()
@@ -176,19 +177,29 @@ class Session:
         """The call begins, and waits for a model; `is_listening`: the caller hears what we say meanwhile."""
         self._presence.is_listening = is_listening
         self.silence.incoming.begin(now)
-        self._settled((), now)
+        self.settled((), now)
 
     def on_model_lost(self, lost: End, now: LoopTime) -> Sequence[Command]:
         """The model's session is gone; another one is tried for. What is in the playout is still heard."""
         self.silence.on_lost(lost)
         self._captions.forget()
         self._say_goodbye_next(now)
-        return self._settled(self._presence.on_lost(lost, now), now)
+        return self.settled((*self.rollover.forget(), *self._presence.on_lost(lost, now)), now)
+
+    def on_configured(self, now: LoopTime) -> Sequence[Command]:
+        """The session that is to serve has taken our settings, perhaps while it still was a spare."""
+        return self.settled(self._presence.on_configured(now), now)
+
+    def on_rolled_over(self, now: LoopTime) -> Sequence[Command]:
+        """It has taken over."""
+        self.rollover.forget()
+        self._captions.forget()
+        return self.settled(self._presence.on_relieved(now), now)
 
     def give_up(self, end: End, now: LoopTime) -> Sequence[Command]:
         """Nobody can serve the caller: they are told so, or passed on, and the call ends with `end`."""
         heard = self._presence.can_be_heard
-        return self._settled(self.silence.give_up(end, now) if heard else (EndCall(end),), now)
+        return self.settled(self.silence.give_up(end, now) if heard else (EndCall(end),), now)
 
     def _on_audio(self, event: ResponseOutputAudioDelta, now: LoopTime) -> Sequence[Command]:
         if not self._presence.is_here or self._end is not None:
@@ -225,27 +236,22 @@ class Session:
         recognised = WordsRecognised(event.transcript, final=True)
         return (TellCaller(recognised), Note(CallerSpoke(now, event.transcript)), *self._spend(now))
 
-    def _on_added(self, item: Item) -> Sequence[Command]:
-        """Something is in the conversation; perhaps it is ours. What the caller says comes as sound, not as text."""
-        if item.type == "function_call_output" or any(part.type == "input_text" for part in item.content):
-            self._gate.confirm()
-        return ()
-
     def on_ear(self, *, speaking: bool, now: LoopTime) -> Sequence[Command]:
         """Our own ears heard the caller begin or end to speak."""
-        return self._settled(self._turns.on_ear(speaking=speaking, now=now), now)
+        self.rollover.on_ear(speaking=speaking, now=now)
+        return self.settled(self._turns.on_ear(speaking=speaking, now=now), now)
 
     # -- tools, money, and the end ---------------------------------------------------------------------------------
 
     def on_tool_result(self, call_id: str, output: str, now: LoopTime) -> Sequence[Command]:
         """What came of a tool call: a result or a failure, told to the model in the same way."""
-        return self._settled(self._errands.on_result(call_id, output, now), now)
+        return self.settled(self._errands.on_result(call_id, output, now), now)
 
     def on_transfer(self, target: str, why_not: str, now: LoopTime) -> Sequence[Command]:
         """The transfer that a key asked for, or that no model is there, was done, or was not, and `why_not`."""
         by = self._keypad if self._line.holder == KEY else self.silence
         self._line.give_back(self._line.holder, now, gone=not why_not)
-        return self._settled(by.on_transfer(target, why_not, now), now)
+        return self.settled(by.on_transfer(target, why_not, now), now)
 
     def _spend(self, now: LoopTime) -> Sequence[Command]:
         if not self._farewell.is_money_spent(self._tokens):
@@ -268,9 +274,9 @@ class Session:
         match event:
             case MarkReached():
                 self.playout.on_mark(event.name, now)
-                return self._settled((), now)
+                return self.settled((), now)
             case KeysPressed():
-                return self._settled(self._keypad.press(event.digits, now), now)
+                return self.settled(self._keypad.press(event.digits, now), now)
             case Unknown():
                 self._faults.on_unknown(f"caller {event.kind}")
                 return ()
@@ -294,7 +300,7 @@ class Session:
         """The platform is back after `gap` seconds."""
         self._farewell.resume(now)
         self._line.is_away = False
-        return self._settled(self._voice.on_line_back(gap, now), now)
+        return self.settled(self._voice.on_line_back(gap, now), now)
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -304,8 +310,8 @@ class Session:
             return None
         own = (self._floor.deadline, self._keypad.deadline, self._gate.deadline, self._farewell.deadline)
         errands = (self._errands.filler_due(now), self._errands.line_deadline)
-        silence = self.silence.deadline(speaking=self._floor.is_speaking)
-        times = (*own, *errands, silence, self._settles_at(now))
+        owner = (self.silence.deadline(speaking=self._floor.is_speaking), self.rollover.deadline)
+        times = (*own, *errands, *owner, self._settles_at(now))
         return min((time for time in times if time is not None), default=None)
 
     def on_time(self, now: LoopTime) -> Sequence[Command]:
@@ -313,9 +319,9 @@ class Session:
         interrupted = self._voice.obey(self._floor.on_time(now), now)
         asked = tuple(map(TellModel, self._gate.on_time(now)))
         told = (*self._keypad.on_time(now), *self._errands.on_time(now), *self._turns.on_time(now))
-        return self._settled((*interrupted, *asked, *told, *self._miss_sound(now)), now)
+        return self.settled((*interrupted, *asked, *told, *self._miss_sound(now)), now)
 
-    def _settled(self, commands: Sequence[Command], now: LoopTime) -> Sequence[Command]:
+    def settled(self, commands: Sequence[Command], now: LoopTime) -> Sequence[Command]:
         """`commands`, and what follows from how things stand then: whether the model may listen, and perhaps the end.
 
         Nothing follows the end.
@@ -323,7 +329,8 @@ class Session:
         if self._end is not None:
             return ()
         follow = (*commands, *self._break_silence(now), *self._take_line(now), *self._end_if_parted(now))
-        follow = (*follow, *self._listen_or_not(now))
+        is_settled = self._presence.is_here and not (self._keypad.wants_answer or self._line.holder)
+        follow = (*follow, *self._listen_or_not(now), *self.rollover.observe(is_settled=is_settled, now=now))
         for place, command in enumerate(follow):
             if isinstance(command, EndCall):
                 self._end = command.end

@@ -60,6 +60,15 @@ MOST_SEEDS: Final = 400
 
 
 @attrs.define
+class _Briefing:
+    """What a session that is to take over has been told: the items under their names there, their keys, some texts."""
+
+    names: dict[str, Entry] = attrs.field(factory=dict[str, Entry])
+    keys: set[str] = attrs.field(factory=set[str])
+    texts: int = 0
+
+
+@attrs.define
 class _Span:
     """Where an item's sound lies on the playout's stream."""
 
@@ -79,6 +88,7 @@ class Transcript:
         self._spans: deque[_Span] = deque()
         self._keys: list[tuple[float, str]] = []
         self._seeds: dict[str, Entry] = {}
+        self._briefing = _Briefing()
         self._told: dict[str, str] = {}
         self._texts: list[tuple[float, Item]] = []
         self._session = 0
@@ -164,28 +174,38 @@ class Transcript:
 
     # -- sessions ------------------------------------------------------------------------------------------------
 
-    def change_session(self, clock: CallClock) -> Sequence[Item]:
-        """Another session takes over. The items that seed it: what was said, as far as it was heard, and done.
+    def brief(self, clock: CallClock) -> Sequence[Item]:
+        """What a session is told that is to take over soon, as far as it does not know it yet: all that was said."""
+        return self._seeded(list(self._ordered(clock)))
 
-        `clock` is that of the session before. What the caller said and nobody has answered yet is not among them: it
-        is said again, as sound.
+    def forget_briefing(self) -> None:
+        """Whoever was to take over does not. The next one is told everything."""
+        self._briefing = _Briefing()
+
+    def change_session(self, clock: CallClock, *, again: bool) -> Sequence[Item]:
+        """Another session takes over. What it does not know yet: what was said, as far as it was heard, and done.
+
+        `clock` is that of the session before. `again`: what the caller said and nobody has answered yet is not told,
+        because it is said again, as sound; if it was told already, it is not said again.
         """
         for entry in self._entries.values():
             entry.settle(clock)
         ordered = list(self._ordered(clock))
-        answered = max((place for place, entry in enumerate(ordered) if entry.is_answer), default=-1)
-        for entry in ordered[answered + 1 :]:
+        settled = (place for place, each in enumerate(ordered) if each.is_answer or each.key in self._briefing.keys)
+        for entry in ordered[max(settled, default=-1) + 1 :] if again else ():
             entry.is_superseded = entry.is_caller
-        self._session += 1
-        return self._seeded(ordered)
+        seeds = self._seeded(ordered)
+        self._session, self._seeds, self._briefing = self._session + 1, self._briefing.names, _Briefing()
+        return seeds
 
     def _seeded(self, ordered: Iterable[Entry]) -> Sequence[Item]:
-        texts, seeds = deque(self._texts), list[Item]()
+        texts, seeds = deque(self._texts[self._briefing.texts :]), list[Item]()
         for entry in ordered:
             while texts and texts[0][0] < entry.seen:
                 seeds.append(texts.popleft()[1])
-            if not entry.is_superseded:
+            if not entry.is_superseded and entry.key not in self._briefing.keys:
                 seeds += self._seeds_of(entry)
+        self._briefing.texts = len(self._texts)
         return [*seeds, *(item for _, item in texts)][-MOST_SEEDS:]
 
     def _seeds_of(self, entry: Entry) -> Iterator[Item]:
@@ -193,8 +213,10 @@ class Transcript:
         seed = entry.seed(self._model)
         if seed is None:
             return
-        name = f"seed_{self._session}_{len(self._seeds)}"
-        self._seeds[name] = entry
+        names = self._briefing.names
+        name = f"seed_{self._session + 1}_{len(names)}"
+        names[name] = entry
+        self._briefing.keys.add(entry.key)
         yield attrs.evolve(seed, id=name)
         if seed.call_id is not None and seed.call_id in self._told:
             yield self._output_of(seed.call_id, f"{name}_output")
@@ -203,7 +225,7 @@ class Transcript:
         """What a call gave, again. Where the session before had told of it, what is told of `name` is told of that."""
         known = next((entry for entry in self._entries.values() if entry.is_output_of(call_id)), None)
         if known is not None:
-            self._seeds[name] = known
+            self._briefing.names[name] = known
         return Item(type="function_call_output", id=name, call_id=call_id, output=self._told[call_id])
 
     # -- what remains ------------------------------------------------------------------------------------------

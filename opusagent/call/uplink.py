@@ -1,15 +1,18 @@
 """From the caller to the model: `hear_caller` listens to the platform, `tell_model` converts and sends.
 
-Between the two lies one bounded channel, so that listening never waits for sending. It holds what the caller says
+Between the two lies one bounded queue, so that listening never waits for sending. It holds what the caller says
 while the model is still being dialled; when it is full the newest frame loses and is counted.
 
-What was sent and has not been answered is kept, and sent again to a session that takes over: the one before may have
-died with it. So the stream has one count of bytes, and each session begins somewhere on it.
+What was sent and has not been answered is kept, and sent again to a session that replaces a lost one: it may have died
+with it. So the stream has one count of bytes, and each session begins somewhere on it.
+
+Where one session is relieved by another, each byte goes to exactly one of them. The stream is held for that, so that
+nobody is in the middle of sending, and then goes on as if nothing had happened: the resampler's past belongs to the
+stream and not to a session.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 import trio
@@ -19,6 +22,7 @@ from opusagent.audio.framing import WholeSamples
 from opusagent.audio.g711 import decode
 from opusagent.audio.media import MediaFormat
 from opusagent.audio.resample import Resampler
+from opusagent.call.bell import Bell
 from opusagent.call.ending import Ending
 from opusagent.call.hearing import Tap
 from opusagent.call.media_time import MediaTime
@@ -30,7 +34,7 @@ from opusagent.realtime.codec import render_append
 from opusagent.units import LoopTime, Ms
 
 UPLINK: Final = Ms(12_000)
-"""What the channel may hold: as long as dialling and configuring a model may take, and a little more. It fills only
+"""What the queue may hold: as long as dialling and configuring a model may take, and a little more. It fills only
 while no model listens; a model that stalls later is given up sooner than this."""
 
 SILENCE_KEPT: Final = Ms(5_000)
@@ -40,14 +44,14 @@ SPEECH_KEPT: Final = Ms(30_000)
 """What is kept of what was sent while a turn is not answered; what was said earlier in a longer one is lost."""
 
 MOST_PIECES: Final = 4096
-"""Messages that may wait, however small: the channel's bound is bytes, and this keeps a flood of crumbs out."""
+"""Messages that may wait, however small: the queue's bound is bytes, and this keeps a flood of crumbs out."""
 
 DRAIN_SECONDS: Final = 1.0
 """How long the model may take to accept what a caller said just before hanging up."""
 
 
 class Uplink:
-    """One call's way up: the channel, and the stream's state behind it."""
+    """One call's way up: the queue, and the stream's state behind it."""
 
     def __init__(
         self,
@@ -58,7 +62,9 @@ class Uplink:
         *,
         tones: KeyTones | None = None,
     ) -> None:
-        self._frames_in, self._frames_out = trio.open_memory_channel[CallerAudio | str](MOST_PIECES)
+        self._pieces: deque[CallerAudio | str] = deque()
+        self._news: Final = Bell()
+        self._is_over = self._is_held = self._is_sending = False
         self._kept: deque[CallerAudio] = deque()
         self._kept_bytes = 0
         self._again: deque[CallerAudio] = deque()
@@ -91,7 +97,7 @@ class Uplink:
         self.largest_chunk = 0
 
     def put(self, heard: CallerAudio, now: LoopTime) -> None:
-        """Tape what was heard and queue it. Never waits; a full channel drops it and counts it."""
+        """Tape what was heard and queue it. Never waits; a full queue drops it and counts it."""
         audio = self._samples.push(heard.audio)
         if not audio:
             return
@@ -114,8 +120,7 @@ class Uplink:
 
     def put_message(self, text: str) -> None:
         """Have `text` sent behind the audio so far. Where there is no room, or nobody any more, it is lost."""
-        with suppress(trio.WouldBlock, trio.ClosedResourceError):
-            self._frames_in.send_nowait(text)
+        self._enters(text)
 
     # -- sessions ------------------------------------------------------------------------------------------------
 
@@ -133,6 +138,25 @@ class Uplink:
         self._kept_bytes = 0
         self._begins = self._position
         self._resampler.clear()
+
+    def hold(self) -> None:
+        """Send nothing more for now. What is being sent already goes out."""
+        self._is_held = True
+
+    def go_on(self) -> None:
+        """Send again, what waited first."""
+        self._is_held = False
+        self._news.ring()
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing has been taken that was not sent."""
+        return not self._is_sending
+
+    def hand_over(self) -> None:
+        """From here on another session hears, and each byte is heard by one of them. Only while it is resting."""
+        self._begins = self._position
+        self.go_on()
 
     def on_speech(self) -> None:
         """The caller speaks, or has spoken: what they say is kept until it is answered."""
@@ -158,26 +182,35 @@ class Uplink:
     @property
     def waiting_frames(self) -> int:
         """What was put and not taken yet."""
-        return self._frames_in.statistics().current_buffer_used
+        return len(self._pieces)
 
     async def drain(self) -> None:
         """Nothing more will come; the model still gets what came before, within `DRAIN_SECONDS`."""
-        self._frames_in.close()
+        self._is_over = True
+        self.go_on()
         with trio.move_on_after(DRAIN_SECONDS):
             await self.drained.wait()
 
     async def take(self) -> CallerAudio | str:
-        """The next of what was put. Raises `trio.EndOfChannel` after the last."""
+        """The next of what was put. Raises `trio.EndOfChannel` after the last.
+
+        Whoever is cancelled here has taken nothing: after the last moment at which that can happen nothing waits.
+        """
+        self._is_sending = False
+        await trio.lowlevel.checkpoint()
+        while self._is_held or not (self._again or self._pieces):
+            if self._is_over:
+                raise trio.EndOfChannel
+            await self._news.wait(None)
+            await trio.lowlevel.checkpoint_if_cancelled()
+        self._is_sending = True
         if self._again:
-            await trio.lowlevel.checkpoint()
-            heard = self._again.popleft()
-            self._keep(heard)
-            return heard
-        piece = await self._frames_out.receive()
-        if isinstance(piece, CallerAudio):
-            self._waiting -= len(piece.audio)
-            self._keep(piece)
-        return piece
+            return self._kept_on(self._again.popleft())
+        piece = self._pieces.popleft()
+        if isinstance(piece, str):
+            return piece
+        self._waiting -= len(piece.audio)
+        return self._kept_on(piece)
 
     def convert(self, heard: CallerAudio | str) -> Sequence[str]:
         """The messages that carry `heard` to the model; silence while it is deaf.
@@ -187,15 +220,15 @@ class Uplink:
         if isinstance(heard, str):
             return [heard]
         audio = self._silent(len(heard.audio)) if self.is_deaf else heard.audio
-        return [self._message(piece) for piece in self._pieces(audio)]
+        return [self._message(piece) for piece in self._cut(audio)]
 
     def last(self) -> Sequence[str]:
         """The message with the part of a block that is left when the caller has gone."""
         rest, self._half = self._half, b""
         return self.convert(CallerAudio(rest)) if rest else []
 
-    def _keep(self, heard: CallerAudio) -> None:
-        """Remember what is sent, as long as another session might have to hear it."""
+    def _kept_on(self, heard: CallerAudio) -> CallerAudio:
+        """What is sent, remembered as long as another session might have to hear it."""
         self._kept.append(heard)
         self._kept_bytes += len(heard.audio)
         self._position += len(heard.audio)
@@ -204,12 +237,13 @@ class Uplink:
             self._kept_bytes > most or self._position - self._kept_bytes + len(self._kept[0].audio) <= self._answered
         ):
             self._kept_bytes -= len(self._kept.popleft().audio)
+        return heard
 
     def _silent(self, count: int) -> bytes:
         return self._leg.silence * (count // self._leg.bytes_per_sample)
 
     def _queue(self, sound: bytes, began: LoopTime) -> None:
-        """Whole blocks go into the channel; what is left of one waits here, and wakes nobody."""
+        """Whole blocks go into the queue; what is left of one waits here, and wakes nobody."""
         size = len(sound)
         if self._waiting + size > self._room:
             self.dropped_bytes += size
@@ -225,15 +259,15 @@ class Uplink:
         self._waiting += size
         self.peak_bytes = max(self.peak_bytes, self._waiting)
 
-    def _enters(self, block: CallerAudio) -> bool:
-        """Put it into the channel, unless that holds `MOST_PIECES`."""
-        try:
-            self._frames_in.send_nowait(block)
-        except trio.WouldBlock:
+    def _enters(self, piece: CallerAudio | str) -> bool:
+        """Let it wait, unless `MOST_PIECES` do, or nothing more is sent."""
+        if self._is_over or len(self._pieces) >= MOST_PIECES:
             return False
+        self._pieces.append(piece)
+        self._news.ring()
         return True
 
-    def _pieces(self, block: bytes) -> Sequence[bytes]:
+    def _cut(self, block: bytes) -> Sequence[bytes]:
         if len(block) <= self._most:
             return [block]
         return [block[place : place + self._most] for place in range(0, len(block), self._most)]
@@ -251,7 +285,7 @@ async def hear_caller(
     on_event: Callable[[CallerEvent], None],
     line: Ending,
 ) -> None:
-    """The platform's receive loop: audio into the channel, everything else to the session. Never waits for a writer."""
+    """The platform's receive loop: audio into the queue, everything else to the session. Never waits for a writer."""
     with line.if_lost(CALLER_LEG):
         while True:
             event = dialect.parse(await socket.receive())

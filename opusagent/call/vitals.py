@@ -35,10 +35,10 @@ def vitals_of(
     uplink: Uplink, downlink: Downlink, model: ModelSide, seat: CallerSeat, deadline: LoopTime | None, now: LoopTime
 ) -> Vitals:
     """The duties at `now`. `deadline`: when the session has something to do by itself."""
-    has_model = model.seated.is_set()
+    has_model = model.is_seated
     return Vitals(
         Duty(uplink.appended_bytes, has_model and uplink.waiting_frames > 0),
         Duty(downlink.frames_sent, not seat.is_empty and downlink.is_due(now)),
-        Duty(0, has_model and model.waiting > 0),
+        Duty(0, has_model and model.line.waiting > 0),
         Duty(0, deadline is not None and deadline < now),
     )

@@ -6,7 +6,7 @@ of the call is collected in passing.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final
 
 import attrs
 import structlog
@@ -25,17 +25,15 @@ from opusagent.call.breaker import Breaker
 from opusagent.call.caller import Caller
 from opusagent.call.commands import (
     AcceptCaller,
+    ChangeModel,
     ClearCaller,
     Command,
     Deafen,
-    DropModel,
     EndCall,
     FillSilence,
     Note,
     RunTool,
-    SeatModel,
     TellCaller,
-    TellModel,
     Transfer,
 )
 from opusagent.call.downlink import Downlink
@@ -69,7 +67,7 @@ from opusagent.call.work import Work
 from opusagent.errors import RemoteProtocolError
 from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan, CallerSoundPaused
 from opusagent.realtime.events import ServerEvent, SessionUpdate, UnknownEvent
-from opusagent.units import CallId, LoopTime, Ms
+from opusagent.units import CallId, LoopTime
 from opusagent.wire import printable
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -153,7 +151,7 @@ class Call:
         self._agent: Final = profile.agent
         self.work: Final = Work(profile.hands(self.downlink.say), self._on_tool_result, self._on_transfer)
         self.breaker: Final = exchange.breaker
-        self.model: Final = ModelSide(self.uplink, self.account.transcript, commits=policy.turns.local)
+        self.model: Final = ModelSide(self.uplink, self.account.transcript, self.began, commits=policy.turns.local)
         self._media: Final = media
         self._watch: Final = exchange.watch
         self._alarm: LoopTime | None = None
@@ -165,7 +163,7 @@ class Call:
     def on_model(self, event: ServerEvent | UnknownEvent) -> None:
         """The model said something."""
         now, start = LoopTime(trio.current_time()), self.playout.pushed
-        self._perform(self.session.on_model(event, now))
+        self.perform(self.session.on_model(event, now))
         self.account.on_model(event, start, now)
         self.model.on_model(event)
         self.downlink.ring()
@@ -177,12 +175,12 @@ class Call:
     def on_model_lost(self, lost: End) -> None:
         """The model's session is gone; another one is tried for."""
         log.warning("model lost", call=self.call_id, reason=lost.reason.value, detail=lost.detail)
-        self._perform(self.session.on_model_lost(lost, LoopTime(trio.current_time())))
+        self.perform(self.session.on_model_lost(lost, LoopTime(trio.current_time())))
         self.downlink.ring()
 
     def give_up(self, end: End) -> None:
         """No model serves this caller."""
-        self._perform(self.session.give_up(end, LoopTime(trio.current_time())))
+        self.perform(self.session.give_up(end, LoopTime(trio.current_time())))
         self.downlink.ring()
 
     def on_caller(self, event: CallerEvent) -> None:
@@ -199,7 +197,7 @@ class Call:
                 self.session.silence.incoming.on_stream(is_open=False, now=now)
             case _:
                 pass
-        self._perform(self.session.on_caller(event, now))
+        self.perform(self.session.on_caller(event, now))
         self.downlink.ring()
 
     def on_line_lost(self) -> None:
@@ -216,7 +214,7 @@ class Call:
         now = LoopTime(trio.current_time())
         self.downlink.regain_line(self.caller.dialect.resume())
         self.session.silence.incoming.begin(now)
-        self._perform(self.session.on_line_back(gap, now))
+        self.perform(self.session.on_line_back(gap, now))
         self._note(LineBack(now, gap))
 
     def on_garbage(self, unreadable: RemoteProtocolError) -> None:
@@ -229,16 +227,16 @@ class Call:
         """A deadline of the session's has come."""
         if self.uplink.heard_at is not None:
             self.session.silence.incoming.on_sound(self.uplink.heard_at)
-        self._perform(self.session.on_time(LoopTime(trio.current_time())))
+        self.perform(self.session.on_time(LoopTime(trio.current_time())))
         self.downlink.ring()
 
     def progress(self) -> Progress:
         """What the call has come to so far, and what waits in its buffers."""
         now = LoopTime(trio.current_time())
         audio = audio_account(self.uplink, self.playout, self._media, now)
-        counts, control = self.session.statistics(), self.model.waiting
+        counts, control = self.session.statistics(), self.model.line.waiting
         return Progress(
-            is_ready=self.model.seated.is_set(),
+            is_ready=self.model.is_seated,
             turns=counts.turns,
             barge_ins=counts.barge_ins,
             responses=counts.responses,
@@ -271,12 +269,12 @@ class Call:
 
     def _on_tool_result(self, call_id: str, output: str) -> None:
         """A tool has done its work, or failed."""
-        self._perform(self.session.on_tool_result(call_id, output, LoopTime(trio.current_time())))
+        self.perform(self.session.on_tool_result(call_id, output, LoopTime(trio.current_time())))
         self.downlink.ring()
 
     def _on_transfer(self, target: str, why_not: str) -> None:
         """The caller was put through by a key, or was not."""
-        self._perform(self.session.on_transfer(target, why_not, LoopTime(trio.current_time())))
+        self.perform(self.session.on_transfer(target, why_not, LoopTime(trio.current_time())))
         self.downlink.ring()
 
     def deadline(self) -> LoopTime | None:
@@ -288,7 +286,8 @@ class Call:
         """Whether that time has come, or whatever has become of it meanwhile."""
         return self._due is not None and trio.current_time() >= self._due
 
-    def _perform(self, commands: Sequence[Command]) -> None:
+    def perform(self, commands: Sequence[Command]) -> None:
+        """Do what the session wants."""
         # Whatever happened may have moved the session's deadline, whether or not it has led to a command. One that is
         # later now needs no ring: the timer wakes too early, once, and asks again.
         self._due = self.session.deadline(LoopTime(trio.current_time()))
@@ -296,16 +295,12 @@ class Call:
             self.timer.ring()
         for command in commands:
             match command:
-                case TellModel():
-                    self.model.tell(command.event, trio.current_time() - self.began)
                 case ClearCaller():
                     self.downlink.clear(command.at)
                 case AcceptCaller():
                     self.downlink.say(self.caller.dialect.accept())
-                case SeatModel():
-                    self.model.seat(self.began)
-                case DropModel():
-                    self.model.drop(command.why)
+                case ChangeModel():
+                    self._roll_over()
                 case TellCaller():
                     self.downlink.say(self.caller.dialect.notify(command.notice))
                 case FillSilence():
@@ -320,7 +315,14 @@ class Call:
                 case Note():
                     self._note(command.moment)
                 case _:
-                    assert_never(command)
+                    self.model.do(command)
+
+    def _roll_over(self) -> None:
+        """Let the spare take over, if this is the moment."""
+        served = trio.current_time() - self.model.line.opened
+        if self.model.roll_over():
+            log.info("model rolled over", call=self.call_id, after_seconds=round(served, 1))
+            self.perform(self.session.on_rolled_over(LoopTime(trio.current_time())))
 
     def _run(self, errand: RunTool | Transfer) -> None:
         if not self.work.start(errand) and isinstance(errand, RunTool):
@@ -341,7 +343,7 @@ class Call:
         speaking = isinstance(event, SpeechStarted)
         if speaking:
             self.uplink.on_speech()
-        self._perform(self.session.on_ear(speaking=speaking, now=LoopTime(trio.current_time())))
+        self.perform(self.session.on_ear(speaking=speaking, now=LoopTime(trio.current_time())))
         self.downlink.ring()
 
     def _on_quality(self, alert: QualityAlert) -> None:
@@ -385,6 +387,7 @@ class Call:
             audio=audio,
             line_gaps=self.account.gaps(now),
             model_gaps=self.account.model_gaps(now),
+            rollovers=tuple(self.account.rollovers),
             silences=counts.silences,
             model_errors=counts.model_errors,
             unknown_messages=counts.unknown,
@@ -407,8 +410,4 @@ class Call:
 
     def transcript(self) -> Sequence[Line]:
         """What was said. The call is over: what the caller has not heard by now is cut."""
-        return self.account.lines(LoopTime(trio.current_time()), self._when_said)
-
-    def _when_said(self, media: Ms) -> float | None:
-        """When the caller said what the model's service calls `media`, in seconds of the call."""
-        return self.model.when_said(media, self.began)
+        return self.account.lines(LoopTime(trio.current_time()), self.model.when_said)

@@ -10,6 +10,7 @@ from opusagent.call.archive import Format, missing_encoder
 from opusagent.call.deadair import DEAD_AIR_SECONDS
 from opusagent.call.one_way import NO_AUDIO_SECONDS
 from opusagent.call.recovery import RECOVERY_SECONDS
+from opusagent.call.rollover import ROLLOVER_SECONDS
 from opusagent.daemon.config_cluster import Cluster
 from opusagent.daemon.config_keys import KeyBindings
 from opusagent.daemon.config_talk import Manners, Tuning
@@ -224,7 +225,8 @@ class Limits:
     `calls_*`: at all, and from one address, None: any number. `dead_air_seconds`: how long a caller may hear nothing
     while it is our turn; then they hear `wait_sound`. `recovery_seconds`: how long another session of a lost model is
     tried for; then they hear `apology`, and are passed on to the transfer target `fallback` if there is one. Sounds are
-    WAV files, None: tones. `no_audio_seconds`: how long no sound may come from a caller's platform.
+    WAV files, None: tones. `no_audio_seconds`: how long no sound may come from a caller's platform. `rollover_seconds`:
+    the age at which a session of the model's is to be relieved by another.
     """
 
     call_seconds: Annotated[float, between(1, LONGEST_CALL_SECONDS)] = 3600.0
@@ -234,6 +236,7 @@ class Limits:
     dead_air_seconds: Annotated[float, between(1, 60)] = DEAD_AIR_SECONDS
     no_audio_seconds: Annotated[float, between(1, 600)] = NO_AUDIO_SECONDS
     recovery_seconds: Annotated[float, between(0, 60)] = RECOVERY_SECONDS
+    rollover_seconds: Annotated[float, between(1, LONGEST_CALL_SECONDS)] = ROLLOVER_SECONDS
     wait_sound: Path | None = None
     apology: Path | None = None
     fallback: Words | None = None

@@ -191,7 +191,11 @@ class Desk:
 
     def _limits(self) -> Limits:
         limits = self._config.limits
-        return Limits(call_seconds=limits.call_seconds, recovery_seconds=limits.recovery_seconds)
+        return Limits(
+            call_seconds=limits.call_seconds,
+            recovery_seconds=limits.recovery_seconds,
+            rollover_seconds=limits.rollover_seconds,
+        )
 
     def _audiocodes_dialect(self) -> AudioCodesDialect:
         platform = self._config.audiocodes or AudioCodes()

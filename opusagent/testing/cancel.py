@@ -26,9 +26,9 @@ from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
 from opusagent.call.hands import Hands, NoHands, Say
-from opusagent.call.model_leg import FAREWELL_SECONDS
 from opusagent.call.recorder import FINISH_SECONDS, Recorder
 from opusagent.call.report import CallReport
+from opusagent.call.seat import PARTING_SECONDS
 from opusagent.call.tool_calls import ToolCall
 from opusagent.call.uplink import DRAIN_SECONDS
 from opusagent.call.wiring import Exchange
@@ -45,7 +45,7 @@ from opusagent.testing.play_audiocodes import AudioCodesStage
 from opusagent.testing.sim.scheduler import seeded
 from opusagent.units import Ms, Pcm16
 
-UNWINDING: Final = DRAIN_SECONDS + FAREWELL_SECONDS + Limits().goodbye_seconds + FINISH_SECONDS
+UNWINDING: Final = DRAIN_SECONDS + PARTING_SECONDS + Limits().goodbye_seconds + FINISH_SECONDS
 """What the end of a call may take: the caller's last words, all goodbyes, the tape."""
 
 PATIENCE: Final = 90.0

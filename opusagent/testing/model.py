@@ -128,6 +128,16 @@ class ScriptedModel:
             raise NotSaid(f"{len(self.audio)} of {count} bytes of audio came. {self._instead()}")
         return self.audio
 
+    async def parted(self, *, within: float = PATIENCE) -> PeerGone | PeerStalled:
+        """How the bridge went, once it has. Raises `NotSaid` if it is still there after `within` s."""
+        with trio.move_on_after(within):
+            await trio.lowlevel.checkpoint()
+            while self.left is None:
+                await self._news.wait()
+        if self.left is None:
+            raise NotSaid(f"the bridge did not go within {within:g} s. {self._instead()}")
+        return self.left
+
     async def send(self, *events: ServerEvent) -> None:
         """Say `events` in one write; an event without an id gets one."""
         named = (event if event.event_id else attrs.evolve(event, event_id=self._name("event")) for event in events)

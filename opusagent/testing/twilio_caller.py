@@ -45,6 +45,7 @@ class ScriptedTwilioCaller(ScriptedCaller[FromBridge, TwilioPlayout]):
         arrival_delays: Iterator[float] = NO_DELAY,
         echo_delays: Iterator[float] = NO_DELAY,
         start_delay: float = 0.0,
+        frame_bytes: int = FRAME_BYTES,
     ) -> None:
         """A caller at the other end of `socket`.
 
@@ -54,6 +55,7 @@ class ScriptedTwilioCaller(ScriptedCaller[FromBridge, TwilioPlayout]):
             arrival_delays: for each message of the bridge, how many seconds it is under way; order is kept.
             echo_delays: for each mark, how many seconds its echo is held back after it is reached; order is kept.
             start_delay: how many seconds the platform waits between `connected` and `start`.
+            frame_bytes: how much sound a message has; more than Twilio's makes a long call cheap to play.
         """
         super().__init__(socket, TwilioPlayout(), arrival_delays)
         self.identity: Final = identity
@@ -63,6 +65,7 @@ class ScriptedTwilioCaller(ScriptedCaller[FromBridge, TwilioPlayout]):
         """Whether no frames come from the platform: what the caller says waits, and everything else goes on."""
         self._echo_delays: Final = echo_delays
         self._start_delay: Final = start_delay
+        self._frame_bytes: Final = frame_bytes
         self._messages: Final = PlatformMessages(identity)
         self._pen: Final = trio.Lock()
 
@@ -98,12 +101,12 @@ class ScriptedTwilioCaller(ScriptedCaller[FromBridge, TwilioPlayout]):
             await self._send(self._messages.start)
             begun = trio.current_time()
             for count in itertools.count(1):
-                await trio.sleep_until(begun + count * FRAME_SECONDS)
+                await trio.sleep_until(begun + count * self._frame_bytes / FRAME_BYTES * FRAME_SECONDS)
                 if self.is_mute:
                     continue
-                frame = Mulaw(self._mouth.next(FRAME_BYTES))
+                frame = Mulaw(self._mouth.next(self._frame_bytes))
                 await self._send(partial(self._messages.media, frame))
-                self._mouth.let_go(FRAME_BYTES)
+                self._mouth.let_go(self._frame_bytes)
 
     async def _echo_marks(self) -> None:
         with self._losing_voice():
