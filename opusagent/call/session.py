@@ -116,8 +116,8 @@ class Session:
         self._captions: Final = Captions()
         self.silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell, self._line)
         self._presence: Final = Presence(policy, self._voice, self._gate, self._floor, self._errands)
-        rests = (self._gate, self._floor, self.silence, self._farewell)
-        self.rollover: Final = Rollover(opening, playout, *rests, self._faults)
+        rests = (self._gate, self._floor, self.silence, self._farewell, self._faults)
+        self.rollover: Final = Rollover(opening, playout, *rests)
         self._turns: Final = TurnTaking(
             policy.turns, self._voice, self._gate, self._floor, self._attention, self._presence, self.silence
         )
@@ -322,10 +322,7 @@ class Session:
         return self.settled((*interrupted, *asked, *told, *self._miss_sound(now)), now)
 
     def settled(self, commands: Sequence[Command], now: LoopTime) -> Sequence[Command]:
-        """`commands`, and what follows from how things stand then: whether the model may listen, and perhaps the end.
-
-        Nothing follows the end.
-        """
+        """`commands`, and what follows from how things stand then, perhaps the end. Nothing follows that."""
         if self._end is not None:
             return ()
         follow = (*commands, *self._break_silence(now), *self._take_line(now), *self._end_if_parted(now))
@@ -346,8 +343,8 @@ class Session:
         if not self._presence.can_be_heard:
             self.silence.incoming.begin(now)  # a platform whose call is not taken yet owes none
             return ()
-        here = self._presence.is_here
-        return self.silence.observe_line(ready=here, speaking=self._floor.is_speaking, now=now)
+        speaking = self._floor.is_speaking
+        return self.silence.observe_line(ready=self._presence.is_here, speaking=speaking, now=now)
 
     def _settles_at(self, now: LoopTime) -> LoopTime | None:
         """When everything will have been heard, if that is what a farewell or a deaf model waits for."""
