@@ -1,5 +1,6 @@
 """Silence as the simulated callers hear it, and whose turn it was."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
@@ -18,10 +19,10 @@ HEARING_SLACK: Final = 0.5
 """Seconds that a sound may take from the daemon to the ear: latency, jitter, and the platform's own delay."""
 
 
-def spans(heard: Sequence[Heard], media: MediaFormat) -> Sequence[Span]:
-    """When the sounds were heard."""
+def spans(heard: Sequence[Heard], media: MediaFormat, ended: float) -> Sequence[Span]:
+    """When the sounds were heard. From the end of the line on there is nobody to hear silence."""
     per_second = media.rate * media.bytes_per_sample
-    return [(each.at, each.at + len(each.audio) / per_second) for each in heard]
+    return [*((each.at, each.at + len(each.audio) / per_second) for each in heard), (ended, math.inf)]
 
 
 def our_turns(report: CallReport, began: float, floors: Sequence[float]) -> Iterator[Span]:

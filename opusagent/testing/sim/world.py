@@ -7,6 +7,7 @@ The daemon's generation is settled by the daemon's own code and its steward runs
 service manager and the control socket are not there.
 """
 
+import math
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -186,7 +187,7 @@ class World:
         seen.left_open.extend(each.label for each in self.network.open if each.label.startswith(OF_THE_DAEMON))
         for caller in platforms.callers:
             seen.complaints.extend(f"platform: {each}" for each in caller.complaints if not each.startswith("the peer"))
-            seen.ears[_name(caller)] = spans(caller.heard, caller.media)
+            seen.ears[_name(caller)] = spans(caller.heard, caller.media, caller.ended.at if caller.ended else math.inf)
         seen.floors = service.floors
         seen.complaints.extend(f"model: {each}" for each in service.complaints)
         seen.complaints.extend(f"operator: {each}" for each in operator.complaints)
