@@ -24,12 +24,12 @@ from opusagent.audio.pcm import pcm_of, samples_of
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Exchange
 from opusagent.call.reasons import EndReason
 from opusagent.call.recorder import FINISH_SECONDS, Recorder
 from opusagent.call.report import CallReport
 from opusagent.call.seat import PARTING_SECONDS
 from opusagent.call.uplink import DRAIN_SECONDS
-from opusagent.call.wiring import Exchange
 from opusagent.errors import INTERNAL_ERROR, NORMAL_CLOSURE, OpusagentError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.twilio_dialect import TwilioDialect

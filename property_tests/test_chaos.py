@@ -27,10 +27,10 @@ from opusagent.audio.pcm import pcm_of, samples_of
 from opusagent.call.clips import built_in
 from opusagent.call.deadair import DEAD_AIR_SECONDS
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Profile
 from opusagent.call.policy import Patience, Policy
 from opusagent.call.reasons import EndReason
 from opusagent.call.report import CallReport
-from opusagent.call.wiring import Profile
 from opusagent.errors import OpusagentError, PeerRefused
 from opusagent.net.limits import PLATFORM
 from opusagent.net.message_socket import MessageSocket

@@ -20,6 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from opusagent.call.caller import Caller, part
 from opusagent.call.downlink import tell_caller
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Exchange, Profile
 from opusagent.call.model_leg import ModelLeg, Replacing
 from opusagent.call.quality import MEASURE_SECONDS
 from opusagent.call.reasons import End, EndReason
@@ -30,7 +31,7 @@ from opusagent.call.rollover import ROLLOVER_SECONDS
 from opusagent.call.seat import CallerSeat, ModelSeat
 from opusagent.call.switch import RecordingSwitch
 from opusagent.call.uplink import hear_caller
-from opusagent.call.wiring import Call, Exchange, Profile
+from opusagent.call.wiring import Call
 from opusagent.call.words import to_json_lines
 from opusagent.errors import GOING_AWAY, INTERNAL_ERROR
 from opusagent.units import CallId, LoopTime

@@ -4,24 +4,20 @@ Nothing here waits, and nothing here decides: `call` gives the parts their lifet
 of the call is collected in passing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-import attrs
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
 from opusagent.audio.dtmf import KeyTones
-from opusagent.audio.media import PCM16_24K, MediaFormat
 from opusagent.audio.quality.alerts import QualityAlert
 from opusagent.audio.quality.echo import EchoPath
-from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.audio.vad.hysteresis import SpeechEvent, SpeechStarted, SpeechStopped
 from opusagent.call.account import Account
 from opusagent.call.bell import Bell
-from opusagent.call.breaker import Breaker
 from opusagent.call.caller import Caller
 from opusagent.call.commands import (
     AcceptCaller,
@@ -38,8 +34,7 @@ from opusagent.call.commands import (
 )
 from opusagent.call.downlink import Downlink
 from opusagent.call.ending import Ending
-from opusagent.call.hands import HandsFor, no_hands
-from opusagent.call.hearing import Hearing
+from opusagent.call.exchange import Exchange, Profile
 from opusagent.call.model_side import ModelSide
 from opusagent.call.moments import (
     AnswerBegan,
@@ -52,13 +47,11 @@ from opusagent.call.moments import (
     RecordingResumed,
 )
 from opusagent.call.playout import Batch, Playout
-from opusagent.call.policy import Policy
 from opusagent.call.progress import Backlog, Progress, audio_account
 from opusagent.call.quality import LineMonitor, Witnesses, alert_in_words
 from opusagent.call.reasons import End, EndReason
-from opusagent.call.recorder import Recorder, Recording
+from opusagent.call.recorder import Recording
 from opusagent.call.report import CallReport, Peaks
-from opusagent.call.seat import DialModel
 from opusagent.call.session import Session
 from opusagent.call.uplink import Uplink
 from opusagent.call.vitals import Vitals, vitals_of
@@ -66,45 +59,11 @@ from opusagent.call.words import Line
 from opusagent.call.work import Work
 from opusagent.errors import RemoteProtocolError
 from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan, CallerSoundPaused
-from opusagent.realtime.events import ServerEvent, SessionUpdate, UnknownEvent
+from opusagent.realtime.events import ServerEvent, UnknownEvent
 from opusagent.units import CallId, LoopTime
 from opusagent.wire import printable
 
 log: FilteringBoundLogger = structlog.get_logger()
-
-
-@attrs.frozen
-class Profile:
-    """Who answers: what the model is told, how the conversation is held, how its audio is written, what it can do.
-
-    `agent` is the name of all that, for the report.
-    """
-
-    opening: SessionUpdate
-    policy: Policy = Policy()
-    model_media: MediaFormat = PCM16_24K
-    hands: HandsFor = no_hands
-    agent: str = ""
-
-
-def watch_nothing(moment: Moment) -> None:
-    """Nobody looks on while the call takes place."""
-
-
-@attrs.frozen
-class Exchange:
-    """What the calls of a process share: the way to the model, the recorder, its ears if it has any, who looks on.
-
-    `breaker` keeps them from storming a service that is down. With `quality` the callers' lines are measured, and told
-    when they are worse than that.
-    """
-
-    dial_model: DialModel
-    recorder: Recorder
-    hearing: Hearing | None = None
-    watch: Callable[[Moment], None] = watch_nothing
-    quality: QualityThresholds | None = None
-    breaker: Breaker = attrs.field(factory=Breaker)
 
 
 class Call:

@@ -14,9 +14,9 @@ from opusagent.audio.media import Encoding, MediaFormat
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import PART_SECONDS, Caller, answer, hear_whom, part
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Exchange, Profile
 from opusagent.call.report import CallReport, slow_turns, to_json
 from opusagent.call.switch import RecordingSwitch
-from opusagent.call.wiring import Exchange, Profile
 from opusagent.daemon.admission import Refusal, Rules, Slot
 from opusagent.daemon.config import AudioCodes, Config
 from opusagent.daemon.generation import Generation

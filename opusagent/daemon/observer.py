@@ -5,9 +5,9 @@ from pathlib import Path
 
 import attrs
 
+from opusagent.call.exchange import watch_nothing
 from opusagent.call.moments import Moment
 from opusagent.call.report import CallReport
-from opusagent.call.wiring import watch_nothing
 from opusagent.units import CallId
 
 

@@ -11,10 +11,10 @@ from opusagent.audio.media import MULAW_8K, MediaFormat
 from opusagent.audio.vad.detector import CHUNK
 from opusagent.call.clips import NO_SOUNDS, Sounds
 from opusagent.call.digits import DigitRules
+from opusagent.call.exchange import Profile
 from opusagent.call.hands import HandsFor
 from opusagent.call.policy import SILENCE, Budget, Doubt, Interrupt, Patience, Policy, TurnPolicy
 from opusagent.call.usage import Prices
-from opusagent.call.wiring import Profile
 from opusagent.daemon.config_tables import Agent, Config, NamedAgent, Realtime
 from opusagent.daemon.config_talk import LocalTurns, Retention, SemanticVad, ServerVad, TokenPrices, Transcribing
 from opusagent.daemon.routing import DEFAULT_AGENT

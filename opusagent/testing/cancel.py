@@ -25,13 +25,13 @@ from typing_extensions import override
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Exchange
 from opusagent.call.hands import Hands, NoHands, Say
 from opusagent.call.recorder import FINISH_SECONDS, Recorder
 from opusagent.call.report import CallReport
 from opusagent.call.seat import PARTING_SECONDS
 from opusagent.call.tool_calls import ToolCall
 from opusagent.call.uplink import DRAIN_SECONDS
-from opusagent.call.wiring import Exchange
 from opusagent.errors import NORMAL_CLOSURE, LocalProtocolError, OpusagentError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect

@@ -28,6 +28,7 @@ from opusagent.audio.quality.metrics import QualityThresholds
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Exchange, Profile
 from opusagent.call.hearing import Hearing
 from opusagent.call.moments import Moment
 from opusagent.call.policy import Policy
@@ -35,7 +36,6 @@ from opusagent.call.recorder import Disk, Recorder
 from opusagent.call.report import CallReport
 from opusagent.call.switch import RecordingSwitch
 from opusagent.call.tape import TapeKind
-from opusagent.call.wiring import Exchange, Profile
 from opusagent.errors import LocalProtocolError
 from opusagent.net.limits import MODEL
 from opusagent.net.message_socket import MessageSocket

@@ -22,8 +22,8 @@ import trio
 from opusagent.call.call import Limits
 from opusagent.call.caller import answer
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Profile
 from opusagent.call.report import CallReport
-from opusagent.call.wiring import Profile
 from opusagent.errors import OpusagentError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.audiocodes_dialect import MEDIA, AudioCodesDialect

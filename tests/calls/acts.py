@@ -7,10 +7,10 @@ import attrs
 import trio
 
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Profile
 from opusagent.call.hands import Hands, NoHands, Say
 from opusagent.call.policy import Policy
 from opusagent.call.tool_calls import ToolCall
-from opusagent.call.wiring import Profile
 from opusagent.realtime.events import ConversationItemAdded, Item, Response, ResponseCreated, ResponseOutputItemDone
 from opusagent.testing.memory import MemorySocket
 from opusagent.testing.model import ScriptedModel

@@ -7,9 +7,9 @@ import trio
 
 from opusagent.audio.media import MULAW_8K
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Profile
 from opusagent.call.policy import Policy
 from opusagent.call.report import CallReport
-from opusagent.call.wiring import Profile
 from opusagent.platforms.twilio_dialect import TwilioDialect
 from opusagent.realtime.events import (
     ConversationItemInputAudioTranscriptionCompleted,

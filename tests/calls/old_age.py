@@ -10,8 +10,8 @@ import trio
 from opusagent.audio.media import MULAW_8K, MediaFormat
 from opusagent.call.call import Limits
 from opusagent.call.ending import Ending
+from opusagent.call.exchange import Profile
 from opusagent.call.policy import Policy
-from opusagent.call.wiring import Profile
 from opusagent.errors import OpusagentError, PeerGone
 from opusagent.realtime.events import (
     ConversationItemCreate,

@@ -6,9 +6,9 @@ import trio
 
 from opusagent.audio.g711 import mulaw_decode, mulaw_encode
 from opusagent.audio.media import MULAW_8K
+from opusagent.call.exchange import Profile
 from opusagent.call.policy import Policy
 from opusagent.call.reasons import EndReason
-from opusagent.call.wiring import Profile
 from opusagent.platforms.twilio import OutboundMark, OutboundMedia
 from opusagent.realtime.events import ResponseCreate
 from opusagent.realtime.settings import greeting_response, session_update

@@ -4,8 +4,8 @@ import pytest
 import trio
 
 from opusagent.audio.g711 import mulaw_encode
+from opusagent.call.exchange import Profile
 from opusagent.call.policy import Doubt, Interrupt, Policy, TurnPolicy
-from opusagent.call.wiring import Profile
 from opusagent.platforms.twilio import Clear
 from opusagent.realtime.events import (
     ConversationItemTruncate,
