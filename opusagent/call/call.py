@@ -192,7 +192,7 @@ async def _hang_up(call: Call, seat: ModelSeat, limits: Limits) -> None:
             with trio.move_on_after(limits.goodbye_seconds / 3):
                 await asked.wait()
         with trio.move_on_after(limits.goodbye_seconds / 3):
-            await part(caller, call.caller.dialect, end.reason.value)
+            await part(caller, call.caller.dialect, end.reason.value, call.downlink.unsaid)
         await caller.close(end.close_code, end.reason.value)
 
 

@@ -1,5 +1,6 @@
 """Who is calling: what a platform says before there is a call."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -82,13 +83,16 @@ async def hear_whom(caller: Caller) -> Caller:
     return attrs.evolve(caller, started=named_too)
 
 
-async def part(socket: MessageSocket, dialect: Dialect, reason: str) -> None:
-    """Tell the platform in its own words that the call is over, or refused, and hear it agree."""
+async def part(socket: MessageSocket, dialect: Dialect, reason: str, unsaid: Sequence[str] = ()) -> None:
+    """Tell the platform in its own words that the call is over, or refused, and hear it agree.
+
+    `unsaid`: what the dialect has said before and nobody has sent.
+    """
     words = dialect.hang_up(reason)
     if not words:
         return
     try:
-        await socket.send(*words)
+        await socket.send(*unsaid, *words)
         while not isinstance(dialect.parse(await socket.receive()), CallerLeft):
             replies = dialect.replies()
             if replies:

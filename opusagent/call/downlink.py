@@ -40,6 +40,7 @@ class Downlink:
         self._dialect: Final = dialect
         self._tape: Final = tape
         self._control: deque[str] = deque()
+        self._going: Sequence[str] = ()
         self._bell: Final = Bell()
         self._until: LoopTime | None = None
         self.frames_sent = 0
@@ -57,13 +58,13 @@ class Downlink:
 
     def lose_line(self, now: LoopTime) -> None:
         """The platform's socket is gone, and with it what was on its way."""
-        self._control.clear()
+        self._forget()
         self.playout.lose(now)
         self._tape.cut(now)
 
     def regain_line(self, messages: Sequence[str]) -> None:
         """The platform is back on another socket, which `messages` come first on: what was said to nobody is not."""
-        self._control.clear()
+        self._forget()
         self.say(messages)
 
     def ring(self) -> None:
@@ -78,18 +79,35 @@ class Downlink:
         return bool(self._control) or (due is not None and due <= now)
 
     def take_due(self, now: LoopTime) -> Sequence[str]:
-        """The messages to send now: control first, then frames."""
-        messages = list(self._control)
+        """The messages to send now, until `on_sent`: control first, then frames."""
+        self._going = messages = list(self._control)
         self._control.clear()
         batch = self.playout.pop_due(now)
         if batch is not None:
             messages += self._play(batch)
         return messages
 
+    def on_sent(self) -> None:
+        """What was taken has been sent."""
+        self._going = ()
+
+    @property
+    def unsaid(self) -> Sequence[str]:
+        """What the dialect has said and the platform was not sent, because the talk ended: it comes before a goodbye.
+
+        A send that is cancelled before its first byte has sent nothing, and the socket lives; after it, the socket is
+        dead, and nobody hears any of this.
+        """
+        return (*self._going, *self._control)
+
     async def wait(self) -> None:
         """Until something may be due."""
         self._until = self.playout.next_due(LoopTime(trio.current_time()))
         await self._bell.wait(self._until)
+
+    def _forget(self) -> None:
+        self._going = ()
+        self._control.clear()
 
     def _play(self, batch: Batch) -> Sequence[str]:
         self.frames_sent += len(batch.frames)
@@ -128,5 +146,6 @@ async def tell_caller(socket: MessageSocket, downlink: Downlink, line: Ending) -
             messages = downlink.take_due(LoopTime(trio.current_time()))
             if messages:
                 await socket.send(*messages)
+                downlink.on_sent()
             else:
                 await downlink.wait()

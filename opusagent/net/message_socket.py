@@ -19,7 +19,9 @@ class MessageSocket(Protocol):
         ...
 
     async def send(self, *messages: str) -> None:
-        """Send `messages` in order, in one write. After a failed or cancelled send the socket is dead.
+        """Send `messages` in order, in one write. After a failed send the socket is dead.
+
+        After a cancelled one it is dead as well, unless nothing was sent.
 
         Raises:
             PeerGone: the peer is gone.

@@ -185,7 +185,7 @@ async def _perform(scenario: Scenario[S], folder: Path, steps: Steps, watch: _Wa
         scenery.cancel_scope.cancel()
     left = trio.lowlevel.current_statistics().tasks_living - tasks
     told = ["the platform was not told"] if patience.cancelled_caught else []
-    return [*told, *([f"{left} tasks are left"] if left else [])]
+    return [*told, *stage.caller.complaints, *([f"{left} tasks are left"] if left else [])]
 
 
 async def _carry(

@@ -21,10 +21,12 @@ from opusagent.platforms.audiocodes import (
     SessionError,
     SessionInitiate,
     UserStreamChunk,
+    UserStreamSpeechStarted,
     event_name,
     render,
 )
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
+from opusagent.realtime.events import ErrorDetail, ErrorEvent, InputAudioBufferSpeechStarted
 from opusagent.testing.audiocodes_caller import Conversation, ScriptedAudioCodesCaller
 from opusagent.testing.memory import MemorySocket, memory_pair
 from opusagent.testing.play import Theatre
@@ -85,6 +87,24 @@ def test_we_hang_up_with_an_activity_and_wait_for_the_end() -> None:
         assert ended.at - told < 0.1
 
     assert play_audiocodes(script).end is EndReason.SHUTTING_DOWN
+
+
+def test_what_was_to_be_said_when_the_end_came_is_said_before_the_goodbye() -> None:
+    """The caller interrupts, which closes the play stream, and in the same read the service says that it is over."""
+
+    async def script(stage: AudioCodesStage) -> None:
+        model = await stage.answered()
+        await model.begin("item-1", response_id="response-1")
+        await model.delta("item-1", TEN_SECONDS, response_id="response-1")
+        await stage.caller.hear(Ms(500))
+        over = ErrorEvent(error=ErrorDetail(type="error", code="insufficient_quota", message=""))
+        await model.send(InputAudioBufferSpeechStarted(item_id="item-2", audio_start_ms=0), over)
+        await stage.caller.until_ended()
+        kinds = [type(each.message) for each in stage.caller.received]
+        assert kinds[-3:] == [PlayStreamStop, UserStreamSpeechStarted, Activities]
+        assert stage.caller.complaints == []
+
+    assert play_audiocodes(script).end is EndReason.MODEL_REFUSED
 
 
 def test_a_platform_that_never_says_the_end_is_waited_for_within_a_bound() -> None:
