@@ -21,15 +21,24 @@ PATIENCE_SECONDS: Final = 2.0
 
 Outcome = Literal["exported", "lost"]
 
+Export = Callable[[Tracing, Sequence[Told]], int]
+"""Tells of calls, on a thread. Returns how many spans were lost."""
+
 log: FilteringBoundLogger = structlog.get_logger()
 
 
 class Traces:
-    """Tells of calls as `settings` say, None: nobody is told. `count` is told how many calls were, and were not."""
+    """Tells of calls as `settings` say, None: nobody is told. `count` is told how many calls were, and were not.
 
-    def __init__(self, settings: Tracing | None, count: Callable[[Outcome, int], None]) -> None:
+    What goes wrong with `export`, of packages that are not ours, costs traces and no call.
+    """
+
+    def __init__(
+        self, settings: Tracing | None, count: Callable[[Outcome, int], None], export: Export | None = None
+    ) -> None:
         self._settings = settings
         self._count: Final = count
+        self._export: Final = export or _export
         self._queue, self._waiting = trio.open_memory_channel[Told](QUEUE)
         self._done: Final = trio.Event()
         self._is_away = False
@@ -44,7 +53,7 @@ class Traces:
             return
         try:
             self._queue.send_nowait(told)
-        except trio.WouldBlock:
+        except (trio.WouldBlock, trio.ClosedResourceError):  # a call may end later than all calls should have
             self._count("lost", 1)
 
     async def run(self) -> None:
@@ -69,7 +78,12 @@ class Traces:
         settings = self._settings
         if settings is None:
             return
-        lost = await trio.to_thread.run_sync(_export, settings, calls, abandon_on_cancel=True)
+        try:
+            lost = await trio.to_thread.run_sync(self._export, settings, calls, abandon_on_cancel=True)
+        except Exception:
+            lost = len(calls)
+            if not self._is_away:
+                log.exception("fault in telling of calls")
         self._count("lost" if lost else "exported", len(calls))
         if lost and not self._is_away:
             log.warning("traces do not arrive", endpoint=settings.endpoint, spans_lost=lost)

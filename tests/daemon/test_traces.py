@@ -1,6 +1,7 @@
 """The way of spans to a collector on this machine: what arrives there, and what happens when nothing does."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import attrs
 import trio
@@ -137,3 +138,41 @@ async def test_the_queue_is_bounded_and_what_does_not_fit_is_counted() -> None:
     traces.add(told())
     await trio.lowlevel.checkpoint()
     assert counts.calls == {"lost": 3}
+
+
+async def test_a_fault_in_the_packages_of_a_collector_costs_traces_and_not_the_daemon() -> None:
+    """As when they are replaced on the disk, or the environment asks them for what they do not know."""
+    counts, tries = Counts(), list[int]()
+
+    def export_of_others(settings: Tracing, calls: Sequence[Told]) -> int:
+        del settings
+        tries.append(len(calls))
+        if len(tries) < 3:
+            raise ImportError("no such module")
+        return 0
+
+    traces = Traces(Tracing(endpoint="http://127.0.0.1:9/v1/traces"), counts.count, export_of_others)
+    with capture_logs() as logs:
+        async with trio.open_nursery() as house:
+            house.start_soon(traces.run)
+            for number in (1, 2, 3):
+                traces.add(told())
+                await counts.reach(number)
+            await traces.finish()
+    assert counts.calls == {"lost": 2, "exported": 1}
+    assert [line["event"] for line in logs] == [
+        "fault in telling of calls",
+        "traces do not arrive",
+        "traces arrive again",
+    ]
+
+
+async def test_a_call_that_is_over_after_the_last_has_been_told_of_is_lost_and_counted() -> None:
+    """The end of the daemon waits for calls, but not for ever."""
+    counts = Counts()
+    traces = Traces(Tracing(endpoint="http://127.0.0.1:9/v1/traces"), counts.count, lambda settings, calls: 0)
+    async with trio.open_nursery() as house:
+        house.start_soon(traces.run)
+        await traces.finish()
+        traces.add(told())
+    assert counts.calls == {"lost": 1}
