@@ -32,4 +32,5 @@ def test_what_the_page_says_of_the_units_and_the_keys_is_so() -> None:
     assert f"ListenStream={Server().listen.address}" in socket
     assert re.search(r"^WatchdogSec=10$", service, re.MULTILINE)
     assert all(f"`{key}`" in PAGE for key in FIXED)
-    assert all(name in service for name in ("opusagent.openai_api_key", "opusagent.audiocodes_tokens"))
+    credentials = re.findall(r"^LoadCredential=\w+:(\S+)$", service, re.MULTILINE)
+    assert all(f"`{name}`" in PAGE or f"/{name}`" in PAGE for name in credentials)

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from opusagent.cli import main
+from opusagent.daemon.config import KEY_CREDENTIAL
+from opusagent.daemon.config_admin import ADMIN_CREDENTIAL
+from opusagent.daemon.config_platforms import TOKENS_CREDENTIAL
+from opusagent.daemon.config_twilio import AUTH_CREDENTIAL
 from opusagent.daemon.install import UNITS, own_program, unit
 
 SERVICES = ("opusagent.service", "opusagent@.service")
@@ -58,6 +62,13 @@ def test_one_of_several_processes_is_like_the_only_one() -> None:
 def test_the_processor_is_never_rationed(name: str) -> None:
     assert not any(line.startswith("CPUQuota") for line in settings(name))
     assert "Nice=-10" in settings(name)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_credential_that_a_configuration_asks_for_is_handed_over(name: str) -> None:
+    handed = {line.removeprefix("LoadCredential=") for line in settings(name) if line.startswith("LoadCredential=")}
+    asked = (KEY_CREDENTIAL, AUTH_CREDENTIAL, TOKENS_CREDENTIAL, ADMIN_CREDENTIAL)
+    assert handed == {f"{each}:opusagent.{each}" for each in asked}
 
 
 @needs_systemd
