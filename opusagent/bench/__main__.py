@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from opusagent.bench import attacks, audio, cost, kills, quality, vad
+from opusagent.bench import attacks, audio, cost, kills, quality, upgrades, vad
 from opusagent.bench.load import churn, command, guard
 
 BENCHES: Final[Mapping[str, Callable[[], int]]] = {
@@ -16,6 +16,7 @@ BENCHES: Final[Mapping[str, Callable[[], int]]] = {
     "kills": kills.main,
     "load": command.main,
     "quality": quality.main,
+    "upgrades": upgrades.main,
     "vad": vad.main,
 }
 

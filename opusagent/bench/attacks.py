@@ -10,6 +10,7 @@ missed.
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -130,7 +131,17 @@ class Subject:
     process: trio.Process
     port: int
     admin: int
-    log: Path
+    room: Path
+    """Where its configuration, its log and its recordings are."""
+
+    @property
+    def configuration(self) -> Path:
+        """What it reads when it starts, is reloaded or upgraded."""
+        return self.room / "opusagent.toml"
+
+    def logged(self) -> str:
+        """What it and its successors have logged."""
+        return (self.room / "log").read_text(errors="replace")
 
     def begin(self) -> float:
         """Memory that it holds, in megabytes; the most is counted anew from here (proc(5), clear_refs)."""
@@ -147,23 +158,30 @@ class Subject:
 
     async def counts(self) -> dict[str, float]:
         """What the metrics count that is of interest here."""
-        request = f"GET /metrics HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
-        async with await trio.open_tcp_stream("127.0.0.1", self.admin) as line:
-            await line.send_all(request.encode())
-            page = b"".join([bytes(part) async for part in line]).decode()
+        page = await self.ask("GET", "/metrics")
         wanted = ("opusagent_connections_", "opusagent_calls_refused", "opusagent_calls_ended", "opusagent_peer_faults")
         lines = [line.rpartition(" ") for line in page.splitlines() if line.startswith(wanted)]
         return {name: float(value) for name, _, value in lines}
 
+    async def ask(self, method: str, path: str) -> str:
+        """The whole answer of its admin side, head and body."""
+        wanted = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
+        async with await trio.open_tcp_stream("127.0.0.1", self.admin) as line:
+            await line.send_all(wanted.encode())
+            return b"".join([bytes(part) async for part in line]).decode()
+
 
 @asynccontextmanager
-async def a_daemon() -> AsyncGenerator[Subject]:
-    """This program, with recordings and its own ears, and the parrot for a model."""
+async def a_daemon(server: str = "") -> AsyncGenerator[Subject]:
+    """This program, with recordings and its own ears, and the parrot for a model. `server` is more of `[server]`.
+
+    It is gone afterwards, and so are the processes that it has started in its place.
+    """
     with tempfile.TemporaryDirectory(prefix="opusagent-attacks-") as directory:
         room, port, admin = Path(directory), free_port(), free_port()
         (room / "tokens").write_text(TOKEN)
         (room / "opusagent.toml").write_text(
-            f'[server]\nlisten = "127.0.0.1:{port}"\nmax_calls = 50\n[twilio]\ninsecure = true\n'
+            f'[server]\nlisten = "127.0.0.1:{port}"\nmax_calls = 50\n{server}[twilio]\ninsecure = true\n'
             f'[recording]\ndirectory = "{room}/recordings"\n'
             f'[admin]\nlisten = "127.0.0.1:{admin}"\ntokens_file = "{room}/tokens"\n'
         )
@@ -175,9 +193,10 @@ async def a_daemon() -> AsyncGenerator[Subject]:
             )
         hurry(process.pid)
         try:
-            yield await _until_it_listens(Subject(process, port, admin, room / "log"))
+            yield await _until_it_listens(Subject(process, port, admin, room))
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 10):
                 await process.wait()
 
@@ -251,7 +270,7 @@ async def run(names: Sequence[str], seconds: float, settle: float = SETTLE_SECON
         for name in ("no attack", *names):
             rows.append(await measure(subject, felt, name, seconds, settle))
             print(f"{name}: done", file=sys.stderr)
-        log = subject.log.read_text(errors="replace")
+        log = subject.logged()
         calls.cancel_scope.cancel()
     return rows, problems(rows, felt, log)
 
