@@ -46,7 +46,7 @@ def parent_in(header: str | None) -> Parent | None:
     """What a `traceparent` header says; None for none, and for one that is wrong (W3C Trace Context, 3.2).
 
     >>> parent_in("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-    Parent(trace_id=14551676169410228163923155711529456028, span_id=13235353014750950193, is_sampled=True)
+    Parent(trace_id=14576827793038113322513871894673895836, span_id=13235353014750950193, is_sampled=True)
     """
     found = _PARENT.fullmatch((header or "").strip())
     if found is None:
