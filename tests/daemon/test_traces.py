@@ -170,7 +170,7 @@ async def test_a_fault_in_the_packages_of_a_collector_costs_traces_and_not_the_d
 async def test_a_call_that_is_over_after_the_last_has_been_told_of_is_lost_and_counted() -> None:
     """The end of the daemon waits for calls, but not for ever."""
     counts = Counts()
-    traces = Traces(Tracing(endpoint="http://127.0.0.1:9/v1/traces"), counts.count, lambda settings, calls: 0)
+    traces = Traces(Tracing(endpoint="http://127.0.0.1:9/v1/traces"), counts.count)
     async with trio.open_nursery() as house:
         house.start_soon(traces.run)
         await traces.finish()
