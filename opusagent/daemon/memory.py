@@ -1,12 +1,14 @@
 """Whether the process nears the memory that it may have: then it takes no new calls, so that those it has live.
 
-The bound is the control group's (`MemoryMax=` of a unit; cgroups(7), version 2), where going beyond it is death.
+The bound is that of the control group (`MemoryMax=` of a unit; cgroups(7), version 2), where going beyond it is death.
+What counts against it is what all processes of the group hold together: while one takes over from another there are two
+of them, and killing either may end both. What the kernel keeps only as long as there is room, of files, does not count.
 """
 
-import os
 from pathlib import Path
 from typing import Final
 
+import attrs
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
@@ -14,56 +16,73 @@ from structlog.typing import FilteringBoundLogger
 from opusagent.daemon.roster import Roster
 
 SHARE: Final = 0.7
-"""Of what the process may have: the rest is for the calls that there are, and for what the kernel keeps for us."""
+"""Of what the group may have: the rest is for the calls that there are, and for what the kernel keeps for us."""
+
+ROOM: Final = 0.65
+"""The share below which there is room again."""
 
 LOOK_SECONDS: Final = 1.0
+
+KEPT: Final = frozenset({"anon", "shmem", "sock", "slab_unreclaimable"})
+"""What the kernel cannot take back, as `memory.stat` names it."""
+
 _GROUPS: Final = Path("/sys/fs/cgroup")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 log: FilteringBoundLogger = structlog.get_logger()
 
 
-def is_short(held: int, limit: int | None) -> bool:
-    """Whether `held` bytes leave too little of `limit`, None: no limit.
+@attrs.frozen
+class Use:
+    """The bytes that a control group holds, of those that it may."""
 
-    >>> is_short(600, 1000), is_short(700, 1000), is_short(10**12, None)
-    (False, True, False)
-    """
-    return limit is not None and held >= SHARE * limit
+    held: int
+    limit: int
+
+    def is_short(self, *, before: bool) -> bool:
+        """Whether that leaves too little; `before`: whether it did when that was asked last.
+
+        >>> [Use(held, 1000).is_short(before=before) for held, before in ((690, False), (700, False), (690, True))]
+        [False, True, True]
+        """
+        return self.held >= (ROOM if before else SHARE) * self.limit
 
 
-def memory_limit(own: Path = Path("/proc/self/cgroup"), groups: Path = _GROUPS) -> int | None:
-    """What this process may have, in bytes: the least of its control group and of those above it. None without one."""
+def control_groups(own: Path = Path("/proc/self/cgroup"), groups: Path = _GROUPS) -> tuple[Path, ...]:
+    """This process's control group and those above it. None where there are none of version 2."""
     try:
         line = next(line for line in own.read_text().splitlines() if line.startswith("0::/"))
     except (OSError, StopIteration):
-        return None
+        return ()
     group = groups / line.removeprefix("0::/")
-    limits = [_limit_in(each / "memory.max") for each in (group, *group.parents) if each.is_relative_to(groups)]
-    return min((each for each in limits if each is not None), default=None)
+    return tuple(each for each in (group, *group.parents) if each.is_relative_to(groups))
 
 
-def memory_held(statm: Path = Path("/proc/self/statm")) -> int:
-    """The bytes that this process holds (proc(5), resident)."""
-    return int(statm.read_text().split()[1]) * _PAGE
+def memory_use(groups: tuple[Path, ...]) -> Use | None:
+    """That of the group that has least left, of those that are limited; None if none is."""
+    uses = [use for use in map(_use, groups) if use is not None]
+    return max(uses, key=lambda use: use.held / max(1, use.limit), default=None)
 
 
 async def mind_memory(roster: Roster) -> None:
-    """Look at it every second, for ever, if there is a limit. New calls are refused while it is short."""
-    limit = memory_limit()
-    while limit is not None:
-        held = memory_held()
-        if is_short(held, limit) != roster.is_short_of_memory:
-            roster.is_short_of_memory = not roster.is_short_of_memory
-            say = log.warning if roster.is_short_of_memory else log.info
-            say("memory", short=roster.is_short_of_memory, held_mb=held >> 20, limit_mb=limit >> 20)
+    """Look at it every second, for ever, if there are control groups. New calls are refused while it is short."""
+    groups = control_groups()
+    while groups:
+        use = memory_use(groups)
+        is_short = use is not None and use.is_short(before=roster.is_short_of_memory)
+        if is_short != roster.is_short_of_memory:
+            roster.is_short_of_memory = is_short
+            held, limit = (0, 0) if use is None else (use.held >> 20, use.limit >> 20)
+            (log.warning if is_short else log.info)("memory", short=is_short, held_mb=held, limit_mb=limit)
         await trio.sleep(LOOK_SECONDS)
     await trio.lowlevel.checkpoint()
 
 
-def _limit_in(file: Path) -> int | None:
+def _use(group: Path) -> Use | None:
     try:
-        text = file.read_text().strip()
-    except OSError:
+        limit = (group / "memory.max").read_text().strip()
+        if not limit.isdecimal():
+            return None
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return Use(sum(int(stat.get(name, "0")) for name in KEPT), int(limit))
+    except (OSError, ValueError):
         return None
-    return int(text) if text.isdecimal() else None

@@ -80,7 +80,7 @@ class Roster:
         self.is_closing = False
         """Whether new calls are refused."""
         self.is_short_of_memory = False
-        """The same, until there is more of it."""
+        """The same, until there is more of it: as long as there are calls that would die of it."""
         self._calls: Final[dict[CallId, Conversation]] = {}
         self._ending_since: Final[dict[CallId, LoopTime]] = {}
         self._stuck: set[CallId] = set()
@@ -128,7 +128,7 @@ class Roster:
         """Why a call that came now would be refused; None if there is a place."""
         if self.is_closing:
             return Refusal.DRAINING
-        if self.is_short_of_memory:
+        if self._spares_memory:
             return Refusal.MEMORY
         return Refusal.FULL if self.admission.taken >= rules.calls else None
 
@@ -136,9 +136,14 @@ class Roster:
         """A place for a call from `source`, for as long as a connection is a call; or why there is none, counted."""
         if self.is_closing:
             return self.admission.refuse(Refusal.DRAINING)
-        if self.is_short_of_memory:
+        if self._spares_memory:
             return self.admission.refuse(Refusal.MEMORY)
         return self.admission.reserve(source, rules, now)
+
+    @property
+    def _spares_memory(self) -> bool:
+        """A process that is empty gives back little of what it once needed, and would refuse everybody for ever."""
+        return self.is_short_of_memory and self.connections > 0
 
     def release(self, slot: Slot) -> None:
         """The connection is a call no more. Idempotent."""

@@ -5,43 +5,64 @@ from pathlib import Path
 import pytest
 
 from opusagent.daemon.admission import Refusal, Rules, Slot
-from opusagent.daemon.memory import memory_held, memory_limit
+from opusagent.daemon.memory import Use, control_groups, memory_use
 from opusagent.daemon.roster import Roster
 from opusagent.units import LoopTime
 
+OWN = "system.slice/opusagent.service"
 
-def group(directory: Path, own: str, limits: dict[str, str]) -> tuple[Path, Path]:
-    """The files that the kernel shows, for a process in the group `own`."""
-    (directory / "cgroup").write_text(f"1:name=systemd:/elsewhere\n0::{own}\n")
+
+def groups_of(directory: Path, limits: dict[str, str], held: dict[str, str] | None = None) -> tuple[Path, ...]:
+    """The control groups of a process in `OWN`, from the files that the kernel shows."""
+    (directory / "cgroup").write_text(f"1:name=systemd:/elsewhere\n0::/{OWN}\n")
     for name, text in limits.items():
         place = directory / "groups" / name
         place.mkdir(parents=True, exist_ok=True)
         (place / "memory.max").write_text(f"{text}\n")
-    return directory / "cgroup", directory / "groups"
+        (place / "memory.stat").write_text((held or {}).get(name, "anon 600\n"))
+    return control_groups(directory / "cgroup", directory / "groups")
 
 
 @pytest.mark.parametrize(
     ("limits", "found"),
     [
-        ({"system.slice/opusagent.service": "1000"}, 1000),
-        ({"system.slice/opusagent.service": "1000", "system.slice": "900"}, 900),
-        ({"system.slice/opusagent.service": "max", "system.slice": "900"}, 900),
-        ({"system.slice/opusagent.service": "max"}, None),
+        ({OWN: "1000"}, Use(600, 1000)),
+        ({OWN: "1000", "system.slice": "900"}, Use(600, 900)),
+        ({OWN: "800", "system.slice": "900"}, Use(600, 800)),
+        ({OWN: "max", "system.slice": "900"}, Use(600, 900)),
+        ({OWN: "max"}, None),
+        ({OWN: "0"}, Use(600, 0)),
         ({}, None),
     ],
 )
-def test_the_limit_is_the_least_of_the_groups_above(tmp_path: Path, limits: dict[str, str], found: int | None) -> None:
-    assert memory_limit(*group(tmp_path, "/system.slice/opusagent.service", limits)) == found
+def test_what_counts_is_the_group_that_has_least_left(
+    tmp_path: Path, limits: dict[str, str], found: Use | None
+) -> None:
+    assert memory_use(groups_of(tmp_path, limits)) == found
+
+
+def test_a_group_above_may_be_full_of_others(tmp_path: Path) -> None:
+    held = {OWN: "anon 10\n", "system.slice": "anon 850\n"}
+    assert memory_use(groups_of(tmp_path, {OWN: "1000", "system.slice": "900"}, held)) == Use(850, 900)
+
+
+def test_files_that_the_kernel_keeps_as_long_as_there_is_room_do_not_count(tmp_path: Path) -> None:
+    """Recordings fill the page cache of the group up to its limit, and nobody dies of it."""
+    stat = "anon 100\nfile 890\nkernel_stack 4\nsock 20\nshmem 3\nslab_reclaimable 50\nslab_unreclaimable 1\n"
+    assert memory_use(groups_of(tmp_path, {OWN: "1000"}, {OWN: stat})) == Use(124, 1000)
+
+
+@pytest.mark.parametrize("stat", ["", "anon\n", "anon much\n"])
+def test_what_cannot_be_read_refuses_nobody(tmp_path: Path, stat: str) -> None:
+    use = memory_use(groups_of(tmp_path, {OWN: "1000"}, {OWN: stat}))
+    assert use is None or not use.is_short(before=False)
 
 
 def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
-    assert memory_limit(tmp_path / "nothing", tmp_path) is None
-    assert memory_limit(*group(tmp_path, "", {})) is None
-
-
-def test_a_process_knows_what_it_holds() -> None:
-    """A Python with numpy holds some ten megabytes, and not some gigabytes."""
-    assert 2**23 < memory_held() < 2**33
+    assert control_groups(tmp_path / "nothing", tmp_path) == ()
+    (tmp_path / "cgroup").write_text("4:memory:/elsewhere\n")
+    assert control_groups(tmp_path / "cgroup", tmp_path) == ()
+    assert memory_use(()) is None
 
 
 def test_calls_that_there_are_keep_their_places_while_memory_is_short() -> None:
@@ -53,3 +74,15 @@ def test_calls_that_there_are_keep_their_places_while_memory_is_short() -> None:
     roster.is_short_of_memory = False
     assert roster.vacancy(rules) is None
     assert isinstance(roster.reserve("192.0.2.1", rules, LoopTime(2.0)), Slot)
+
+
+def test_a_process_without_calls_takes_one_however_short_memory_is() -> None:
+    """There is nobody to protect, and an interpreter gives back little of what it has had: it would refuse for ever."""
+    roster, rules = Roster(), Rules(10)
+    roster.is_short_of_memory = True
+    assert roster.vacancy(rules) is None
+    slot = roster.reserve("192.0.2.1", rules, LoopTime(0.0))
+    assert isinstance(slot, Slot)
+    assert (roster.vacancy(rules), roster.reserve("192.0.2.2", rules, LoopTime(0.0))) == (Refusal.MEMORY,) * 2
+    roster.release(slot)
+    assert roster.vacancy(rules) is None
