@@ -6,6 +6,7 @@ line use it one after the other; and whoever wants it in one breath with `end_ca
 works, the platform ends our side of it, and if it does not, the caller has to be told.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -42,6 +43,8 @@ class Errands:
         self._tools: Final = ToolCalls()
         self._goodbye_in: ResponseId | None = None
         self._has_retried = False
+        self.called_at = LoopTime(-math.inf)
+        """When the model made the last call that nobody had interrupted."""
         self._line: Final = line
         self._line_waits: Final = deque[ToolCall]()
         self._line_until = LoopTime(0.0)
@@ -84,6 +87,8 @@ class Errands:
         call = self._tools.on_item(item, response, now, is_over=self._voice.is_over(response))
         if call is None:
             return ()
+        if not self._voice.is_muted(response):
+            self.called_at = now
         if call.name not in LINE_TOOLS and not (call.name == END_CALL and self._policy.may_end):
             return (RunTool(call),)
         if self._voice.is_muted(response):
@@ -115,11 +120,19 @@ class Errands:
         commands = [command for item in done.output for command in self.on_item(item, response, now)]
         has_spoken = self._voice.has_spoken(response)
         self._tools.on_response_done(response, wants_answer=response == self._goodbye_in and not has_spoken)
-        if done.status == "failed" and not has_spoken and self._farewell.is_parting and not self._has_retried:
+        if self.is_in_vain(done) and self._farewell.is_parting and not self._has_retried:
             # A goodbye that the service has failed is asked for once more: nobody is left without a word for its fault.
             self._has_retried = True
             commands += self._voice.ask(self._gate.granted or ResponseCreate(), now)
         return commands
+
+    def is_in_vain(self, done: Response) -> bool:
+        """Whether a response, about to be over, comes to nothing: no sound, no call, and nobody interrupted it."""
+        response = ResponseId(done.id)
+        if self._voice.has_spoken(response) or self._voice.is_muted(response):
+            return False
+        calls = self._tools.has_calls(response) or any(item.type.startswith("mcp_") for item in done.output)
+        return done.status == "failed" or not calls
 
     def on_lost(self) -> None:
         """The session is about to be forgotten. What runs goes on, and its results are for the next one."""

@@ -110,7 +110,7 @@ class SilenceOwner:
         self._is_unheard |= is_speech and self._noticed < self._ear_began - self._policy.turns.lag
 
     def on_failed(self) -> None:
-        """The service has failed an answer of which nothing was heard."""
+        """The service has failed an answer of which nothing was heard, or has given one that holds nothing."""
         self._is_unheard = True
 
     def on_lost(self, lost: End) -> None:

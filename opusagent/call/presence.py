@@ -32,7 +32,8 @@ class Presence:
         self._errands: Final = errands
         self._wish = None if policy.greeting is None else greeting_response(policy.instructions, policy.greeting)
         self.is_here = self.is_listening = False
-        self._was_here = self._is_accepted = self._owes_turn = False
+        self._was_here = self._is_accepted = False
+        self._turn_at: LoopTime | None = None
         self._lost_at = LoopTime(0.0)
         gate.leave()  # nobody is there yet: what is wanted until then waits
 
@@ -46,13 +47,18 @@ class Presence:
         """Whether the caller hears what we say. Before, their platform plays something, or waits for our refusal."""
         return self.is_listening or self._is_accepted
 
-    def on_turn(self) -> None:
+    def on_turn(self, now: LoopTime) -> None:
         """The caller has spoken."""
-        self._owes_turn = True
+        self._turn_at = now
 
     def on_answer(self) -> None:
         """And is being answered."""
-        self._owes_turn = False
+        self._turn_at = None
+
+    @property
+    def _owes_turn(self) -> bool:
+        """Whether nobody has answered the caller's last turn, by sound or by a tool call."""
+        return self._turn_at is not None and self._turn_at > self._errands.called_at
 
     def on_configured(self, now: LoopTime) -> Sequence[Command]:
         """A session is configured: it is seated, and asked for what is owed."""
@@ -81,7 +87,7 @@ class Presence:
         self._voice.on_lost()
         self._floor.forget()
         self._gate.arrive()
-        self._owes_turn = False
+        self._turn_at = None
         return (Note(RolledOver(now)),)
 
     def _pay(self, now: LoopTime) -> Sequence[Command]:

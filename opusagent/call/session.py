@@ -217,10 +217,10 @@ class Session:
         if self._voice.is_over(response):
             return ()
         self._tokens += tokens_of(done.usage)
-        if done.status == "failed" and not self._voice.has_spoken(response):
+        commands = list(self._errands.on_response_done(done, now))
+        if self._errands.is_in_vain(done):
             self.silence.on_failed()
-        commands = [*self._errands.on_response_done(done, now), *self._voice.on_done(response, now)]
-        commands += self._errands.go_on(now)
+        commands += (*self._voice.on_done(response, now), *self._errands.go_on(now))
         if response == self._last_before_goodbye:
             self._say_goodbye_next(now)
         details = done.status_details

@@ -81,6 +81,10 @@ class ToolCalls:
             self._rounds[response].is_done = True
             self._rounds[response].wants_answer |= wants_answer
 
+    def has_calls(self, response: ResponseId) -> bool:
+        """Whether the response made calls that are not all answered, or is not over."""
+        return response in self._rounds
+
     def take_finished(self) -> bool:
         """Whether a round has been answered to the end since this was last asked, and wants the model to go on."""
         finished = [name for name, round_ in self._rounds.items() if round_.is_done and not round_.open]

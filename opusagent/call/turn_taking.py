@@ -73,7 +73,7 @@ class TurnTaking:
     def on_stopped(self, now: LoopTime) -> Sequence[Command]:
         """And has spoken."""
         self.paused = now
-        self._presence.on_turn()
+        self._presence.on_turn(now)
         self._gate.expect(now)
         verdict = self._floor.on_stopped(now)
         return (TellCaller(SpeechSign.STOPPED), Note(CallerPaused(now)), *self._voice.obey(verdict, now))

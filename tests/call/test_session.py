@@ -21,7 +21,7 @@ from opusagent.call.commands import (
 from opusagent.call.keypad import ONE_GO
 from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, KeysCame, ModelErred, ModelReady
 from opusagent.call.playout import Cut, Playout
-from opusagent.call.policy import Policy
+from opusagent.call.policy import Policy, TurnPolicy
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.session import Session
 from opusagent.errors import INTERNAL_ERROR
@@ -31,6 +31,7 @@ from opusagent.realtime.events import (
     ConversationItemTruncate,
     ErrorDetail,
     ErrorEvent,
+    InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     Item,
@@ -59,16 +60,17 @@ CONFIGURED = SessionUpdated(session=ServiceSession())
 
 
 NEVER = LoopTime(math.inf)
+BY_SERVICE = TurnPolicy()
 
 
 class Scene:
     """A session whose time a test turns by hand."""
 
-    def __init__(self, greeting: str | None = None, clips: Clips = NO_CLIPS) -> None:
+    def __init__(self, greeting: str | None = None, clips: Clips = NO_CLIPS, turns: TurnPolicy = BY_SERVICE) -> None:
         self.now = LoopTime(50.0)
         self.marks: dict[LoopTime, str] = {}
         self.playout = Playout(PCM16_24K, MULAW_8K)
-        self.session = Session(OPENING, self.playout, Policy("Be brief.", greeting, clips=clips))
+        self.session = Session(OPENING, self.playout, Policy("Be brief.", greeting, turns, clips=clips))
 
     def hear(self, *events: ServerEvent | UnknownEvent) -> list[Command]:
         return [command for event in events for command in self.session.on_model(event, self.now)]
@@ -290,3 +292,31 @@ def test_a_call_that_was_given_up_is_not_given_up_again() -> None:
     assert scene.playout.pushed == pushed > 0
     scene.now = LoopTime(scene.now + 10)
     assert ends(scene.session.on_time(scene.now)) == [End(EndReason.MODEL_LOST)]
+
+
+def test_a_turn_that_a_call_has_answered_is_not_owed_to_the_next_session() -> None:
+    """It is asked to go on with the result at once: the sound is not sent again, and there is none to commit."""
+    scene = Scene(turns=TurnPolicy(local=True))
+    scene.hear(SessionCreated(session=ServiceSession()), CONFIGURED)
+    scene.session.on_ear(speaking=True, now=scene.now)
+    scene.session.on_ear(speaking=False, now=scene.now)
+    call = Item(type="function_call", status="completed", call_id="call-1", name="look_up", arguments="{}")
+    scene.hear(InputAudioBufferCommitted(item_id="caller-1"), created("r1"))
+    scene.now = LoopTime(scene.now + 1)
+    scene.hear(ResponseOutputItemDone(response_id="r1", output_index=0, item=call), done("r1"))
+    scene.session.on_model_lost(End(EndReason.MODEL_LOST), scene.now)
+    scene.session.on_tool_result("call-1", "{}", scene.now)
+    told = [each.event for each in scene.hear(CONFIGURED) if isinstance(each, TellModel)]
+    assert [type(event) for event in told] == [ResponseCreate]
+
+
+def test_a_goodbye_that_comes_to_nothing_is_asked_for_once_more() -> None:
+    """The call does not end as if it had been heard. Who says nothing again has said it."""
+    scene = ready()
+    end = Item(type="function_call", status="completed", call_id="call-1", name="end_call", arguments="{}")
+    scene.hear(created("r1"))
+    scene.hear(ResponseOutputItemDone(response_id="r1", output_index=0, item=end), done("r1"))
+    assert [type(each.event) for each in scene.hear(created("r2"), done("r2")) if isinstance(each, TellModel)] == [
+        ResponseCreate
+    ]
+    assert ends(scene.hear(created("r3"), done("r3"))) == [End(EndReason.AGENT_DONE)]

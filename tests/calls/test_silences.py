@@ -16,7 +16,14 @@ from opusagent.call.report import CallReport
 from opusagent.demo.ear import heard_to_its_end
 from opusagent.demo.speech import load
 from opusagent.errors import RemoteProtocolError
-from opusagent.realtime.events import InputAudioBufferCommit, InputAudioBufferCommitted, ResponseCreate
+from opusagent.realtime.events import (
+    InputAudioBufferCommit,
+    InputAudioBufferCommitted,
+    Response,
+    ResponseCreate,
+    ResponseCreated,
+    ResponseDone,
+)
 from opusagent.testing.play import BY_TWILIO, Script, Stage, play
 from opusagent.units import HZ_8K, Hz, Ms
 from tests.calls.acts import SECOND, ScriptedHands, profile
@@ -55,6 +62,29 @@ def play_with_ears(script: Script) -> CallReport:
             ears.cancel_scope.cancel()
 
     return attrs.evolve(BY_TWILIO, profile=profile(Policy(clips=built_in(PCM16_24K))), hearing=hearing).play(attended)
+
+
+@pytest.mark.parametrize("status", ["completed", "incomplete", "cancelled", "failed"])
+def test_an_answer_that_holds_nothing_is_asked_for_again(status: str) -> None:
+    """No sound, no call, nobody has interrupted: the caller waits for it as they do for one that does not come."""
+
+    async def script(stage: Stage) -> None:
+        await is_owed_an_answer(stage)
+        model = stage.models[0]
+        await model.send(InputAudioBufferCommitted(item_id="caller-1"))
+        await model.send(ResponseCreated(response=Response(id="response-1")))
+        await model.send(ResponseDone(response=Response(id="response-1", status=status)))
+        since = trio.current_time()
+        await model.expect(InputAudioBufferCommit, within=2.5)
+        await model.error("input_audio_buffer_commit_empty")
+        await model.expect(ResponseCreate, within=3.5)
+        await model.say("item-1", SECOND, response_id="response-2")
+        await stage.caller.hear(Ms(1000))
+        assert trio.current_time() - since < 7
+        await stage.caller.hang_up()
+
+    report = play(script, profile=profile(Policy()))
+    assert report.silences["the model did not react to what the caller said"] == 1
 
 
 def test_a_model_that_did_not_react_is_asked_again() -> None:
