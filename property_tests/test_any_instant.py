@@ -38,6 +38,7 @@ from opusagent.testing.memory import memory_pair
 from opusagent.testing.model import NotSaid
 from opusagent.testing.play import CALL, PROFILE, STARTED, Script, Stage, disk_inline
 from opusagent.testing.twilio_caller import ScriptedTwilioCaller
+from opusagent.testing.watched_leg import WatchedLeg
 from opusagent.units import Ms, Mulaw, Pcm16
 
 WORDS: Final = Mulaw(bytes(range(0x80, 0xFF)) * 200)
@@ -58,30 +59,12 @@ LATE: Final = 0.06
 
 
 @attrs.define(eq=False)
-class Leg:
-    """A leg of the call, and whether it was closed in an orderly way."""
-
-    socket: MessageSocket
-    closed: bool = False
-
-    async def receive(self) -> str:
-        return await self.socket.receive()
-
-    async def send(self, *messages: str) -> None:
-        await self.socket.send(*messages)
-
-    async def close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
-        await self.socket.close(code, reason)
-        self.closed = True
-
-
-@attrs.define(eq=False)
 class Witness:
     """Watches one call: its disk, all of its legs, and when it was struck."""
 
     folder: Path
     stage: Stage
-    legs: list[Leg]
+    legs: list[WatchedLeg]
     struck: float | None = None
     finished: float = 0.0
     legs_were_closed: bool = False
@@ -89,7 +72,7 @@ class Witness:
 
     async def dial(self, plumbing: trio.Nursery) -> MessageSocket:
         """The model's leg, watched."""
-        self.legs.append(Leg(await self.stage.dial(plumbing)))
+        self.legs.append(WatchedLeg(await self.stage.dial(plumbing)))
         return self.legs[-1]
 
     async def disk(self, work: Callable[[], None]) -> None:
@@ -242,7 +225,7 @@ async def perform(folder: Path, script: Script, call: trio.CancelScope, prepare:
     ours, theirs = memory_pair()
     async with trio.open_nursery() as scenery:
         stage = Stage(ScriptedTwilioCaller(theirs), theirs, Ending(), scenery)
-        line = Leg(ours)
+        line = WatchedLeg(ours)
         witness = Witness(folder, stage, [line])
         prepare(witness)
         scenery.start_soon(act, stage, script)

@@ -32,7 +32,7 @@ from opusagent.call.report import CallReport
 from opusagent.call.seat import PARTING_SECONDS
 from opusagent.call.tool_calls import ToolCall
 from opusagent.call.uplink import DRAIN_SECONDS
-from opusagent.errors import NORMAL_CLOSURE, LocalProtocolError, OpusagentError
+from opusagent.errors import LocalProtocolError, OpusagentError
 from opusagent.net.message_socket import MessageSocket
 from opusagent.platforms.audiocodes_dialect import AudioCodesDialect
 from opusagent.realtime.events import Item, Response, ResponseCreate, ResponseCreated, ResponseOutputItemDone
@@ -43,6 +43,7 @@ from opusagent.testing.model import NotSaid
 from opusagent.testing.play import BY_TWILIO, CALL, PROFILE, STARTED, S, Stage, Theatre, disk_inline
 from opusagent.testing.play_audiocodes import AudioCodesStage
 from opusagent.testing.sim.scheduler import seeded
+from opusagent.testing.watched_leg import WatchedLeg
 from opusagent.units import Ms, Pcm16
 
 UNWINDING: Final = DRAIN_SECONDS + PARTING_SECONDS + Limits().goodbye_seconds + FINISH_SECONDS
@@ -76,28 +77,10 @@ class Outcome:
 
 
 @attrs.define(eq=False)
-class _Leg:
-    """A session of the model's, and whether it was closed in an orderly way."""
-
-    socket: MessageSocket
-    closed: bool = False
-
-    async def receive(self) -> str:
-        return await self.socket.receive()
-
-    async def send(self, *messages: str) -> None:
-        await self.socket.send(*messages)
-
-    async def close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
-        await self.socket.close(code, reason)
-        self.closed = True
-
-
-@attrs.define(eq=False)
 class _Watch:
     """The disk and the model's legs of one call: when the file was used last, and whether the legs were closed then."""
 
-    legs: list[_Leg] = attrs.field(factory=list[_Leg], init=False)
+    legs: list[WatchedLeg] = attrs.field(factory=list[WatchedLeg], init=False)
     finished: float = 0.0
     in_order: bool = False
     report: CallReport | None = None
@@ -174,7 +157,7 @@ async def _perform(scenario: Scenario[S], folder: Path, steps: Steps, watch: _Wa
             raise LocalProtocolError("the first socket of a call is not one that comes back")
 
         async def dial(plumbing: trio.Nursery) -> MessageSocket:
-            watch.legs.append(_Leg(await stage.dial(plumbing)))
+            watch.legs.append(WatchedLeg(await stage.dial(plumbing)))
             return watch.legs[-1]
 
         exchange = Exchange(dial, Recorder(folder, watch.disk))
