@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import attrs
 import trio
 from cyclopts import App, Parameter
 
-from opusagent.commands.words import FAILED, OK, WRONG_CONFIGURATION, AsJson, ConfigFile, complain
+from opusagent.commands.words import FAILED, OK, WRONG_CONFIGURATION, AsJson, ConfigFile, Credentials, complain
 
 
 @attrs.frozen
@@ -34,22 +35,22 @@ class Daemon:
         configure_logs("json", journal=is_journal(self.environ, sys.stderr.fileno()))
         return run_process(config, self.environ, start_embedded)
 
-    def check(self, file: ConfigFile) -> int:
+    def check(self, file: ConfigFile, *, credentials: Credentials = None) -> int:
         """Say whether a configuration can be used, and everything that is wrong with it."""
         from opusagent.daemon.config import doubts, load
         from opusagent.daemon.generation import try_out
 
-        config = load(file, self.environ)
+        config = load(file, self._with(credentials))
         try_out(config)
         sys.stdout.writelines(f"{file}: warning: {doubt}\n" for doubt in doubts(config))
         sys.stdout.write(f"{file}: no problem found\n")
         return OK
 
-    def config(self, file: ConfigFile) -> int:
+    def config(self, file: ConfigFile, *, credentials: Credentials = None) -> int:
         """Show a configuration as it is in effect, each value with where it comes from, and no secret."""
         from opusagent.daemon.origins import explain
 
-        sys.stdout.write(explain(file, self.environ))
+        sys.stdout.write(explain(file, self._with(credentials)))
         return OK
 
     def route(
@@ -61,14 +62,19 @@ class Daemon:
         bot: Annotated[str, Parameter(help="The name of AudioCodes' bot.")] = "",
         parameter: Annotated[tuple[str, ...], Parameter(help="NAME=VALUE that the TwiML says; one or more.")] = (),
         json: AsJson = False,
+        credentials: Credentials = None,
     ) -> int:
         """Say which agent would take a call, and why; with status 1 if it would be refused."""
         from opusagent.daemon.route_answer import NoSuchCall, Wish, answer_of, read_parameters
 
         try:
-            answer = answer_of(file, self.environ, Wish(number, path, bot, read_parameters(parameter)))
+            answer = answer_of(file, self._with(credentials), Wish(number, path, bot, read_parameters(parameter)))
         except NoSuchCall as wrong:
             complain(str(wrong))
             return WRONG_CONFIGURATION
         sys.stdout.write(answer.as_json() if json else answer.in_words())
         return OK if answer.agent else FAILED
+
+    def _with(self, credentials: Path | None) -> Mapping[str, str]:
+        """The environment that the service would have, as far as a configuration looks at it."""
+        return self.environ if credentials is None else {**self.environ, "CREDENTIALS_DIRECTORY": str(credentials)}

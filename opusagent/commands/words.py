@@ -25,6 +25,11 @@ ControlSocket = Annotated[
 
 ConfigFile = Annotated[Path, Parameter(help="The configuration, a TOML file.")]
 
+Credentials = Annotated[
+    Path | None,
+    Parameter(help="Where the secrets lie that systemd hands to the service, /etc/credstore for the units as shipped."),
+]
+
 
 def complain(*lines: str) -> None:
     """Say on standard error what is wrong, a line each."""

@@ -274,10 +274,13 @@ def _credential(name: str, read: Callable[[Path], _T], environ: Mapping[str, str
 
 
 def credential_file(name: str, environ: Mapping[str, str]) -> Path | None:
-    """The file of the credential called `name`, if the service manager hands one over."""
+    """The file of the credential called `name`, if the service manager hands one over.
+
+    Where it is stored, before it is handed over, it is called `opusagent.NAME`: for `check`, which is not handed any.
+    """
     directory = environ.get("CREDENTIALS_DIRECTORY")
-    file = Path(directory or "", name)
-    return file if directory and file.exists() else None
+    files = [Path(directory, name), Path(directory, f"opusagent.{name}")] if directory else []
+    return next((file for file in files if file.exists()), None)
 
 
 def _chunk_problems(audio: Audio, reader: TableReader) -> list[str]:

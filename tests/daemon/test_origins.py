@@ -101,3 +101,17 @@ def test_what_cannot_be_used_is_not_shown(place: Path, capsys: pytest.CaptureFix
     (place / "x.toml").write_text("[nonsense]\n")
     assert main(["config", str(place / "x.toml")], {}) == 2
     assert "unknown table `nonsense`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check", "config", "route"])
+def test_credentials_are_found_where_systemd_will_take_them_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """An operator tries a configuration before the service is started, which is handed its secrets only then."""
+    (tmp_path / "opusagent.twilio_auth_token").write_text("0123456789abcdef")
+    file = tmp_path / "x.toml"
+    file.write_text('[server]\npublic_url = "https://voice.example.net"\n[twilio]\n')
+    assert main([command, str(file)], {}) == 2
+    assert "nobody could call" in capsys.readouterr().err
+    assert main([command, str(file), "--credentials", str(tmp_path)], {}) == 0
+    assert "0123456789abcdef" not in capsys.readouterr().out
