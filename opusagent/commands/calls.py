@@ -78,7 +78,7 @@ class Calls:
             Percentiles of every stage from the caller's last sound to the answer's first, and the slow turns: those
             over the environment's LATENCY_ALERT_THRESHOLD, 500 ms without it.
         plot
-            Draw the latencies into this file, as SVG.
+            Draw the latencies into this file, as SVG or PNG.
         """
         from opusagent.daemon.config import alerts_in
         from opusagent.reports.command import Wish, show

@@ -109,8 +109,10 @@ def webhook_url(text: str) -> str:
 
 
 def collector_url(text: str) -> str:
-    """An http or https address with the path that spans are sent to."""
+    """An http or https address with the path that spans are sent to. It is logged, so that it holds no key."""
     parts = _split_url(text, ("http", "https"), '"http://127.0.0.1:4318/v1/traces"')
+    if parts.query:
+        raise WrongValue("must not have a query: what a collector knows us by goes into `headers_file`")
     if not parts.path.strip("/"):
         raise WrongValue(f"must name the path as well, most often /v1/traces, unlike {shown(text)}")
     return text

@@ -62,6 +62,10 @@ def test_everything_wrong_is_said_at_once(headers: Path) -> None:
             '"http://127.0.0.1:4318", at tracing.endpoint'
         ),
     )
+    (problem,) = problems('endpoint = "https://otlp.example.net/v1/traces?api-key=hunter2"')
+    assert problem == (
+        "`endpoint` must not have a query: what a collector knows us by goes into `headers_file`, at tracing.endpoint"
+    )
     assert problems(f'endpoint = "http://otlp.example.net/v1/traces"\nheaders_file = "{headers}"') == (
         (
             "`endpoint` must be https for another machine as long as there is a `headers_file`: keys would travel "
