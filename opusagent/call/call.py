@@ -160,7 +160,8 @@ async def _attend_caller(call: Call, limits: Limits) -> None:
                 break
             seat.change()
             call.on_line_back(trio.current_time() - since)
-        await call.uplink.drain()
+        if call.model.is_seated:  # else nobody is there to take the last words
+            await call.uplink.drain()
         call.ending.end(lost.reason, lost.detail, lost.close_code)
 
 

@@ -135,6 +135,22 @@ def test_a_platform_that_breaks_the_protocol_reads_which_rule(text: str, code: i
     assert play(script).end is EndReason.CALLER_BROKE_PROTOCOL
 
 
+def test_no_silence_is_spent_on_last_words_that_no_model_is_there_to_hear() -> None:
+    """The session is lost, the next one is not configured yet, and the platform breaks the protocol."""
+
+    async def script(stage: Stage) -> None:
+        await stage.answered()
+        await stage.caller.silence(Ms(100))
+        stage.legs[0].vanish()
+        await stage.another()
+        broken = trio.current_time()
+        await stage.platform.send("garbage")
+        ended = await stage.caller.until_ended()
+        assert ended.at - broken < 0.1
+
+    assert play(script).end is EndReason.CALLER_BROKE_PROTOCOL
+
+
 def test_a_platform_that_never_says_start_is_given_up_after_ten_seconds() -> None:
     async def connect_and_wait() -> None:
         ours, theirs = memory_pair()

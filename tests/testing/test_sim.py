@@ -262,6 +262,14 @@ def test_a_long_call_with_a_bad_model_breaks_no_law(seed: int, faults: frozenset
     assert run(long_call(seed, faults)).breaches == ()
 
 
+def test_a_call_that_was_never_taken_is_no_silence_of_ours() -> None:
+    """AudioCodes lets its caller hear ringing until it reads `session.accepted`; Twilio's caller hears us at once."""
+    away = attrs.evolve(long_call(0, frozenset({Fault.MODEL_SILENT})), fault_every=0.1)
+    ringing = attrs.evolve(away, calls=(Call("audiocodes", 0.0, 25.0),))
+    assert run(ringing, world=IsTooPatient).breaches == ()
+    assert "no_dead_air: a caller heard nothing for" in found(IsTooPatient, away)
+
+
 @pytest.mark.parametrize("faults", SILENCES[:2])
 def test_a_caller_who_is_left_in_silence_is_found(faults: frozenset[Fault]) -> None:
     """A daemon that does nothing about a service that is silent, or away, is told from one that does."""

@@ -19,18 +19,23 @@ HEARING_SLACK: Final = 0.5
 """Seconds that a sound may take from the daemon to the ear: latency, jitter, and the platform's own delay."""
 
 
-def spans(heard: Sequence[Heard], media: MediaFormat, ended: float) -> Sequence[Span]:
-    """When the sounds were heard. From the end of the line on there is nobody to hear silence."""
+def spans(heard: Sequence[Heard], media: MediaFormat, answered: float, ended: float) -> Sequence[Span]:
+    """When the sounds were heard.
+
+    Until the platform reads that the call is taken it lets its caller hear the ringing of its own, and from the end of
+    the line on there is nobody to hear silence.
+    """
     per_second = media.rate * media.bytes_per_sample
-    return [*((each.at, each.at + len(each.audio) / per_second) for each in heard), (ended, math.inf)]
+    sounds = ((each.at, each.at + len(each.audio) / per_second) for each in heard)
+    return [(-math.inf, answered), *sounds, (ended, math.inf)]
 
 
 def our_turns(report: CallReport, began: float, floors: Sequence[float]) -> Iterator[Span]:
-    """The times for which the caller waited for us: for an answer, or for another session of the model's.
+    """The times for which the caller waited for us: for an answer, or for a session of the model's, the first included.
 
     Each ends when the model begins to answer, is back, or somebody begins to speak.
     """
-    ours: float | None = None
+    ours: float | None = began
     for happening in report.story:
         at, what = began + happening.at, happening.what
         if ours is not None and what.startswith(OVER):

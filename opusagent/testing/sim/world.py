@@ -10,7 +10,7 @@ service manager and the control socket are not there.
 import math
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,10 +31,11 @@ from opusagent.daemon.observer import Observer
 from opusagent.daemon.steward import GOODBYE_SECONDS, Means, Steward
 from opusagent.net.http import TEARDOWN_SECONDS
 from opusagent.net.listener import open_listeners, serve
+from opusagent.platforms.audiocodes import SessionAccepted
 from opusagent.testing.audiocodes_caller import ScriptedAudioCodesCaller
 from opusagent.testing.descriptors import descriptors
 from opusagent.testing.sim.backend import Service
-from opusagent.testing.sim.dead_air import spans
+from opusagent.testing.sim.dead_air import Span, spans
 from opusagent.testing.sim.dice import Dice
 from opusagent.testing.sim.disk import SimDisk
 from opusagent.testing.sim.faults import HANG_SECONDS, Trouble
@@ -187,7 +188,7 @@ class World:
         seen.left_open.extend(each.label for each in self.network.open if each.label.startswith(OF_THE_DAEMON))
         for caller in platforms.callers:
             seen.complaints.extend(f"platform: {each}" for each in caller.complaints if not each.startswith("the peer"))
-            seen.ears[_name(caller)] = spans(caller.heard, caller.media, caller.ended.at if caller.ended else math.inf)
+            seen.ears[_name(caller)] = _ear(caller)
         seen.floors = service.floors
         seen.complaints.extend(f"model: {each}" for each in service.complaints)
         seen.complaints.extend(f"operator: {each}" for each in operator.complaints)
@@ -303,6 +304,14 @@ def _name(caller: AnyCaller) -> str:
         case ScriptedAudioCodesCaller():
             return caller.conversation.conversation_id
     assert_never(caller)
+
+
+def _ear(caller: AnyCaller) -> Sequence[Span]:
+    """What there was to hear, from when to when. Twilio has its callers hear us before anybody has answered."""
+    answered = -math.inf
+    if isinstance(caller, ScriptedAudioCodesCaller):
+        answered = min((each.at for each in caller.told(SessionAccepted)), default=math.inf)
+    return spans(caller.heard, caller.media, answered, caller.ended.at if caller.ended else math.inf)
 
 
 def _told(fault: BaseException) -> str:
