@@ -1,4 +1,4 @@
-"""The circuit breaker: calls that lose their model in one outage do not storm the service that is coming back.
+"""The circuit breaker: the calls of one outage, new ones and old, do not storm the service that is coming back.
 
 closed      every call may dial
 open        too many sessions in a row could not be had, by whichever calls: nobody dials for a while
@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from opusagent.units import LoopTime
+from opusagent.units import CallId, LoopTime
 
 TRIPS: Final = 5
 """Sessions in a row that could not be had."""
@@ -31,34 +31,37 @@ class Breaker:
 
     _failures: int = attrs.field(default=0, init=False)
     _open_until: LoopTime | None = attrs.field(default=None, init=False)
-    _probe: LoopTime | None = attrs.field(default=None, init=False)
+    _prober: CallId | None = attrs.field(default=None, init=False)
+    _probe: LoopTime = attrs.field(default=LoopTime(0.0), init=False)
 
     @property
     def is_closed(self) -> bool:
         """Whether everybody may dial."""
         return self._open_until is None
 
-    def admits_at(self, now: LoopTime) -> LoopTime:
-        """When a call may dial, or should ask again."""
+    def admits_at(self, call: CallId, now: LoopTime) -> LoopTime:
+        """When `call` may dial, or should ask again. The one that may while it is half open tries for all."""
         if self._open_until is None:
             return now
         if now < self._open_until:
             return self._open_until
-        is_probed = self._probe is not None and now < self._probe + PROBE_SECONDS
-        return LoopTime(now + ASK_AGAIN) if is_probed else now
+        if self._prober is not None and now < self._probe + PROBE_SECONDS:
+            return LoopTime(now + ASK_AGAIN)
+        self._prober, self._probe = call, now
+        return now
 
-    def on_dial(self, now: LoopTime) -> None:
-        """A call dials. Whoever does while it is open, because their call is new, tries for themselves alone."""
-        if self._open_until is not None and now >= self._open_until:
-            self._probe = now
-
-    def on_success(self) -> None:
-        """A session was configured."""
-        self._failures, self._open_until, self._probe = 0, None, None
+    def on_answer(self) -> None:
+        """The service has answered: a session was configured, or it refuses what it was asked for. It is no outage."""
+        self._failures, self._open_until, self._prober = 0, None, None
 
     def on_failure(self, now: LoopTime) -> None:
         """A session could not be had. While it is open that is no news: the tries of one moment fail together."""
         self._failures += 1
         if self._failures < TRIPS or (self._open_until is not None and now < self._open_until):
             return
-        self._open_until, self._probe = LoopTime(now + OPEN_SECONDS), None
+        self._open_until, self._prober = LoopTime(now + OPEN_SECONDS), None
+
+    def on_over(self, call: CallId) -> None:
+        """The call is over. If it was trying for all, another one has to."""
+        if self._prober == call:
+            self._prober = None

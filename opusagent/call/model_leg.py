@@ -19,7 +19,7 @@ from opusagent.call.downlink import hear_model
 from opusagent.call.ending import Ending
 from opusagent.call.model_line import ModelLine
 from opusagent.call.reasons import DIALLING, MODEL_LEG, End, EndReason
-from opusagent.call.recovery import RECOVERY_SECONDS, Recovery, spare_wait
+from opusagent.call.recovery import HOPELESS, RECOVERY_SECONDS, Recovery, spare_wait
 from opusagent.call.rollover import ROLLOVER_SECONDS
 from opusagent.call.seat import ModelSeat
 from opusagent.call.uplink import tell_model
@@ -33,6 +33,9 @@ log: FilteringBoundLogger = structlog.get_logger()
 
 JITTER: Final = 0.2
 """Seconds over which the calls that waited for the breaker are spread."""
+
+DOWN: Final = End(EndReason.MODEL_UNREACHABLE, "the calls before this one could not reach it", INTERNAL_ERROR)
+"""Why a new call waits while the breaker is open."""
 
 Dice = Callable[[], float]
 """Uniform in [0, 1)."""
@@ -65,17 +68,30 @@ class ModelLeg:
 
     async def carry(self) -> None:
         """Both directions, until the call ends. Without a model the call is given up, and the caller told so."""
-        side = self._call.model
-        async with trio.open_nursery() as sessions:
-            end: End | None = None
-            while end is None:
-                line = side.line
-                if not line.is_attended:
-                    self._begin(line, sessions)
-                await self._serve(line, sessions)
-                if side.line is line:  # nobody has relieved it
-                    end = await self._replace(line)
-            self._call.give_up(end)
+        try:
+            async with trio.open_nursery() as sessions:
+                self._call.give_up(await self._carry(sessions))
+        finally:
+            self._breaker.on_over(self._call.call_id)
+
+    async def _carry(self, sessions: trio.Nursery) -> End:
+        """One session after the other; why there is no other one in the end."""
+        side, end = self._call.model, await self._await_turn()
+        while end is None:
+            line = side.line
+            if not line.is_attended:
+                self._begin(line, sessions)
+            await self._serve(line, sessions)
+            if side.line is line:  # nobody has relieved it
+                end = await self._replace(line)
+        return end
+
+    async def _await_turn(self) -> End | None:
+        """While the service is down, as other calls know, a new one waits as one does that has lost its model."""
+        if self._breaker.is_closed:
+            return None
+        self._recovery.on_barred(DOWN, _now())
+        return await self._wait(_now(), DOWN)
 
     async def _serve(self, line: ModelLine, sessions: trio.Nursery) -> None:
         """Until the session is lost or relieved. Whoever is to relieve it outlives it."""
@@ -99,8 +115,9 @@ class ModelLeg:
     async def _wait(self, due: LoopTime | End, lost: End) -> End | None:
         while not isinstance(due, End):
             await trio.sleep_until(due)
-            admitted = self._breaker.admits_at(_now())
-            if admitted <= _now():
+            now = _now()
+            admitted = self._breaker.admits_at(self._call.call_id, now)
+            if admitted <= now:
                 return None
             due = self._recovery.deferred(LoopTime(admitted + self._replacing.dice() * JITTER), lost)
         return due
@@ -128,8 +145,9 @@ class ModelLeg:
         """Until `due`, and then until the breaker lets this call dial."""
         while True:
             await trio.sleep_until(due)
-            admitted = self._breaker.admits_at(_now())
-            if admitted <= _now():
+            now = _now()
+            admitted = self._breaker.admits_at(self._call.call_id, now)
+            if admitted <= now:
                 return
             due = admitted + self._replacing.dice() * JITTER
 
@@ -145,11 +163,12 @@ class ModelLeg:
         Nobody waits for that: a peer that is half alive does not answer.
         """
         model: MessageSocket | None = None
-        self._breaker.on_dial(_now())
         with line.ending.if_lost(DIALLING):
             model = await self._seat.take()
             await self._use(model, line)
-        if not line.configured.is_set():
+        if how_lost(line).reason in HOPELESS:
+            self._breaker.on_answer()
+        elif not line.configured.is_set():
             self._breaker.on_failure(_now())
         line.gone.set()
         if model is not None:
@@ -170,7 +189,7 @@ class ModelLeg:
         with trio.move_on_after(seconds):
             await line.configured.wait()
         if line.configured.is_set():
-            self._breaker.on_success()
+            self._breaker.on_answer()
         else:
             line.ending.end(EndReason.MODEL_NOT_READY, f"no session within {seconds:g} s", INTERNAL_ERROR)
 

@@ -48,6 +48,10 @@ class Recovery:
     _since: LoopTime = attrs.field(default=LoopTime(0.0), init=False)
     _seated: LoopTime | None = attrs.field(default=None, init=False)
 
+    def on_barred(self, why: End, now: LoopTime) -> None:
+        """The call is new, and may not dial yet."""
+        self._first, self._since = why, now
+
     def on_seated(self, now: LoopTime) -> None:
         """A session is configured."""
         self._seated = now

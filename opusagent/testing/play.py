@@ -25,6 +25,7 @@ from trio.testing import MockClock
 
 from opusagent.audio.media import MULAW_8K
 from opusagent.audio.quality.metrics import QualityThresholds
+from opusagent.call.breaker import Breaker
 from opusagent.call.call import Limits, run_call
 from opusagent.call.caller import Caller, answer
 from opusagent.call.ending import Ending
@@ -147,6 +148,7 @@ class Theatre(Generic[S]):
     quality: QualityThresholds | None = None
     kind: TapeKind = TapeKind()
     least_free: int = 0
+    breaker: Callable[[], Breaker] = Breaker
 
     def play(self, script: Callable[[S], Awaitable[None]]) -> CallReport:
         """Play `script` in virtual time and return the call's report. What the script raises comes out in a group."""
@@ -170,6 +172,7 @@ class Theatre(Generic[S]):
                         self.hearing,
                         stage.moments.append,
                         self.quality,
+                        self.breaker(),
                     ),
                     stage.ending,
                     started=STARTED,

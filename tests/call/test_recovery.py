@@ -1,13 +1,14 @@
 """When another session is tried, and when no more."""
 
+from heapq import heapify, heappop, heappush
 from random import Random
 
 import pytest
 
-from opusagent.call.breaker import OPEN_SECONDS, PROBE_SECONDS, TRIPS, Breaker
+from opusagent.call.breaker import ASK_AGAIN, OPEN_SECONDS, PROBE_SECONDS, TRIPS, Breaker
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.recovery import FIRST_WAIT, LONGEST_WAIT, RECOVERY_SECONDS, SOLID_SECONDS, Recovery
-from opusagent.units import LoopTime
+from opusagent.units import CallId, LoopTime
 
 T0 = LoopTime(100.0)
 LOST = End(EndReason.MODEL_LOST, "gone", 1011)
@@ -61,40 +62,67 @@ def test_a_session_that_is_lost_again_soon_was_no_replacement() -> None:
     assert recovery.tries == 1
 
 
+def opened() -> Breaker:
+    """One that the failures of T0 have opened."""
+    breaker = Breaker()
+    for _ in range(TRIPS):
+        breaker.on_failure(T0)
+    return breaker
+
+
+OPENS = LoopTime(T0 + OPEN_SECONDS)
+"""When it lets one call try."""
+
+ONE, OTHER = CallId("one"), CallId("other")
+
+
 def test_the_breaker_opens_after_failures_in_a_row_and_lets_one_call_try() -> None:
     breaker = Breaker()
     for _ in range(TRIPS - 1):
         breaker.on_failure(T0)
-    assert breaker.admits_at(T0) == T0
+    assert breaker.admits_at(ONE, T0) == T0
     breaker.on_failure(T0)
-    opens = LoopTime(T0 + OPEN_SECONDS)
-    assert (breaker.is_closed, breaker.admits_at(T0)) == (False, opens)
-    assert breaker.admits_at(opens) == opens
-    breaker.on_dial(opens)
-    assert breaker.admits_at(opens) > opens
-    assert breaker.admits_at(LoopTime(opens + PROBE_SECONDS)) == opens + PROBE_SECONDS
-    breaker.on_success()
-    assert (breaker.is_closed, breaker.admits_at(opens)) == (True, opens)
+    assert (breaker.is_closed, breaker.admits_at(ONE, T0)) == (False, OPENS)
+    assert breaker.admits_at(ONE, OPENS) == OPENS
+    assert breaker.admits_at(OTHER, OPENS) == OPENS + ASK_AGAIN
+    breaker.on_answer()
+    assert (breaker.is_closed, breaker.admits_at(OTHER, OPENS)) == (True, OPENS)
+
+
+def test_a_call_that_tries_for_all_and_takes_too_long_is_relieved() -> None:
+    breaker, later = opened(), LoopTime(OPENS + PROBE_SECONDS)
+    breaker.admits_at(ONE, OPENS)
+    assert breaker.admits_at(OTHER, LoopTime(later - 0.1)) > later
+    assert breaker.admits_at(OTHER, later) == later
+
+
+def test_whoever_hangs_up_while_their_call_tries_for_all_holds_up_nobody() -> None:
+    """Only that call's end is news."""
+    breaker, later = opened(), LoopTime(OPENS + 0.1)
+    breaker.admits_at(ONE, OPENS)
+    breaker.on_over(OTHER)
+    assert breaker.admits_at(OTHER, later) == later + ASK_AGAIN
+    breaker.on_over(ONE)
+    assert breaker.admits_at(OTHER, later) == later
 
 
 def test_every_try_that_fails_opens_it_again() -> None:
-    breaker, now, opened = Breaker(), T0, list[float]()
+    breaker, now, waits = Breaker(), T0, list[float]()
     for _ in range(TRIPS + 2):
         breaker.on_failure(now)
-        opened.append(breaker.admits_at(now) - now)
-        now = breaker.admits_at(now)
-    assert opened == [0.0] * (TRIPS - 1) + [OPEN_SECONDS] * 3
+        waits.append(breaker.admits_at(ONE, now) - now)
+        now = breaker.admits_at(ONE, now)
+    assert waits == [0.0] * (TRIPS - 1) + [OPEN_SECONDS] * 3
 
 
 def test_tries_that_fail_while_it_is_open_keep_it_open_for_no_longer() -> None:
     """Many calls lose their model in one moment, and new ones come: that is one outage."""
     breaker = Breaker()
     for number in range(100):
-        breaker.on_dial(LoopTime(T0 + number / 1000))
         breaker.on_failure(LoopTime(T0 + number / 1000))
-    opens = breaker.admits_at(LoopTime(T0 + 1))
+    opens = breaker.admits_at(ONE, LoopTime(T0 + 1))
     assert opens <= T0 + OPEN_SECONDS + 0.1
-    assert breaker.admits_at(opens) == opens
+    assert breaker.admits_at(ONE, opens) == opens
 
 
 def outage(calls: int, seconds: float) -> tuple[int, int]:
@@ -106,16 +134,15 @@ def outage(calls: int, seconds: float) -> tuple[int, int]:
     while agenda:
         due, number = min((due, number) for due, number in agenda if not isinstance(due, End))
         agenda.remove((due, number))
-        admitted = breaker.admits_at(due)
+        admitted = breaker.admits_at(CallId(str(number)), due)
         if admitted > due:
             again = lives[number].deferred(LoopTime(admitted + dice.random() * 0.2), BUSY)
         elif due >= T0 + seconds:
-            breaker.on_success()
+            breaker.on_answer()
             survivors += 1
             continue
         else:
             dials += 1
-            breaker.on_dial(due)
             breaker.on_failure(due)
             again = lives[number].on_lost(BUSY, dice.random(), due)
         agenda += [] if isinstance(again, End) else [(again, number)]
@@ -128,3 +155,38 @@ def test_every_call_survives_an_outage_that_ends_in_time_and_does_not_storm(call
     survivors, dials = outage(calls, seconds)
     assert survivors == calls
     assert dials <= calls + TRIPS + 10
+
+
+def crowd(a_second: int, seconds: int) -> tuple[int, int]:
+    """So many new calls come every second of an outage and of two more: how many are served, and by how many dials."""
+    breaker, dice = opened(), Random(7)  # noqa: S311 (the same each time)
+    lives = [Recovery() for _ in range(a_second * (seconds + 2))]
+    agenda = [(T0 + number / a_second, number) for number in range(len(lives))]
+    heapify(agenda)
+    served = dials = 0
+    while agenda:
+        now, number = heappop(agenda)
+        due = LoopTime(now)
+        if now == T0 + number / a_second and not breaker.is_closed:
+            lives[number].on_barred(BUSY, due)
+        admitted = breaker.admits_at(CallId(str(number)), due)
+        if admitted > due:
+            again = lives[number].deferred(LoopTime(admitted + dice.random() * 0.2), BUSY)
+        elif now >= T0 + seconds:
+            breaker.on_answer()
+            served += 1
+            continue
+        else:
+            dials += 1
+            breaker.on_failure(due)
+            again = lives[number].on_lost(BUSY, dice.random(), due)
+        if not isinstance(again, End):
+            heappush(agenda, (again, number))
+    return served, dials
+
+
+def test_thousands_of_calls_that_come_in_an_outage_do_not_storm_and_are_served_if_it_ends_in_time() -> None:
+    assert crowd(300, 8) == (3000, 3)
+    served, dials = crowd(300, 30)
+    assert dials == 14
+    assert served >= 300 * (RECOVERY_SECONDS - OPEN_SECONDS - 0.2), "those who have waited for less than their patience"
