@@ -53,13 +53,15 @@ class Recovery:
         self._first, self._since = why, now
 
     def on_seated(self, now: LoopTime) -> None:
-        """A session is configured."""
+        """A session takes over, from one that was lost or that it relieves."""
+        self._forget_if_solid(self._seated, now)
         self._seated = now
 
     def on_lost(self, lost: End, dice: float, now: LoopTime) -> LoopTime | End:
         """When to try the next session, or how the call ends. `dice` is uniform in [0, 1)."""
         seated, self._seated = self._seated, None
-        if self._first is None or (seated is not None and now - seated >= SOLID_SECONDS):
+        self._forget_if_solid(seated, now)
+        if self._first is None:
             self._first, self._since, self.tries = lost, now, 0
         self.tries += 1
         if lost.reason in HOPELESS:
@@ -78,6 +80,10 @@ class Recovery:
         why = f"{first.detail}; no other session within {self.patience:g} s ({self.tries} losses"
         more = "" if last == first else f", the last: {last.reason.value}: {last.detail}"
         return attrs.evolve(first, detail=f"{why}{more})")
+
+    def _forget_if_solid(self, seated: LoopTime | None, now: LoopTime) -> None:
+        if seated is not None and now - seated >= SOLID_SECONDS:
+            self._first = None
 
     def _wait(self, dice: float) -> float:
         if self.tries == 1:

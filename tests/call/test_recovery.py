@@ -62,6 +62,17 @@ def test_a_session_that_is_lost_again_soon_was_no_replacement() -> None:
     assert recovery.tries == 1
 
 
+def test_a_session_that_relieved_one_which_had_worked_is_replaced_like_any_other() -> None:
+    """A loss of an hour ago is another recovery's, however soon after the change the new session is lost."""
+    recovery, changed = Recovery(), LoopTime(T0 + 3000)
+    recovery.on_lost(LOST, 0.0, T0)
+    recovery.on_seated(T0)
+    recovery.on_seated(changed)
+    soon = LoopTime(changed + SOLID_SECONDS / 2)
+    assert recovery.on_lost(LOST, 0.0, soon) == soon
+    assert recovery.tries == 1
+
+
 def opened() -> Breaker:
     """One that the failures of T0 have opened."""
     breaker = Breaker()
