@@ -24,6 +24,7 @@ class Daemon:
 
     def serve(self, *, config: Annotated[ConfigFile, Parameter(alias="-c")]) -> int:
         """Take calls until SIGINT or SIGTERM."""
+        from opusagent.daemon.log_stream import log_stream
         from opusagent.daemon.logs import configure_logs, is_journal
         from opusagent.daemon.server import run_process
         from opusagent.local.server import serve_local
@@ -32,7 +33,8 @@ class Daemon:
             url: str = await nursery.start(serve_local)
             return url
 
-        configure_logs("json", journal=is_journal(self.environ, sys.stderr.fileno()))
+        journal = is_journal(self.environ, sys.stderr.fileno())
+        configure_logs("json", journal=journal, stream=log_stream(sys.stderr.fileno(), journal=journal))
         return run_process(config, self.environ, start_embedded)
 
     def check(self, file: ConfigFile, *, credentials: Credentials = None) -> int:

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TextIO
 
 import msgspec
 import structlog
@@ -48,8 +48,10 @@ def _to_json(event: object, **_: object) -> str:
         return json.dumps(event, default=str)
 
 
-def configure_logs(style: LogStyle, level: int = logging.INFO, *, journal: bool = False) -> None:
-    """Set how the whole process logs. For a `journal` each line begins with its priority."""
+def configure_logs(
+    style: LogStyle, level: int = logging.INFO, *, journal: bool = False, stream: TextIO | None = None
+) -> None:
+    """Set how the whole process logs, to `stream` or standard error. For a `journal` each line has its priority."""
     render = (
         structlog.processors.JSONRenderer(serializer=_to_json)
         if style == "json"
@@ -69,7 +71,7 @@ def configure_logs(style: LogStyle, level: int = logging.INFO, *, journal: bool 
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # One write a line: during an upgrade two processes share the stream.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
     # They log through the standard library, in lines that are no JSON, what our own events say as well.
