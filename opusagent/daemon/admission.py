@@ -31,6 +31,7 @@ class Refusal(enum.Enum):
     FORGED = "forged"
     NO_BEARER = "no_bearer"
     WRONG_BEARER = "wrong_bearer"
+    WEB_PAGE = "web_page"
     TICKET_MISSING = "ticket_missing"
     TICKET_FORGED = "ticket_forged"
     TICKET_EXPIRED = "ticket_expired"

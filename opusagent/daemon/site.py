@@ -44,6 +44,7 @@ TEXTS: Final[Mapping[Refusal, str]] = {
     Refusal.FORGED: "the signature is not Twilio's for this address",
     Refusal.NO_BEARER: "a bearer token is needed",
     Refusal.WRONG_BEARER: "a bearer token is needed",
+    Refusal.WEB_PAGE: "web pages may not call",
 }
 
 STATUSES: Final[Mapping[Refusal, HTTPStatus]] = {
@@ -57,6 +58,7 @@ STATUSES: Final[Mapping[Refusal, HTTPStatus]] = {
     Refusal.FORGED: HTTPStatus.FORBIDDEN,
     Refusal.NO_BEARER: HTTPStatus.UNAUTHORIZED,
     Refusal.WRONG_BEARER: HTTPStatus.UNAUTHORIZED,
+    Refusal.WEB_PAGE: HTTPStatus.FORBIDDEN,
 }
 """Of the reasons that are known before the 101; the others close the WebSocket with 1008."""
 
@@ -196,7 +198,7 @@ class Reception:
         """What to say to a request that Twilio has not signed. Who is not believed takes no place and no ticket."""
         twilio, public_url = self._config.twilio, self._config.server.public_url
         if twilio is None or twilio.insecure:
-            return None
+            return self._from_a_web_page(request)
         target = f"{request.path}?{request.query}" if request.query else request.path
         signed = SignedRequest(
             signed_urls(public_url or "", target, websocket=websocket),
@@ -211,9 +213,23 @@ class Reception:
         self._calls.refuse(reason, {"peer": request.peer, "signed_for": signed.urls[0]})
         return self._no(reason)
 
+    def _from_a_web_page(self, request: Request) -> Response | None:
+        """What to say to a browser (RFC 6455, section 10.2), where nothing else has to be shown.
+
+        Any page that somebody on this machine looks at may dial a loopback address. A page cannot sign, and has no
+        token.
+        """
+        if request.header("origin") is None:
+            return None
+        self._calls.refuse(Refusal.WEB_PAGE, {"peer": request.peer})
+        return self._no(Refusal.WEB_PAGE)
+
     def _audiocodes(self, request: Request) -> Response | Upgrade:
         """The vendor's check of the address (a plain request), or a conversation. Both need the token."""
         insecure = self._config.audiocodes is not None and self._config.audiocodes.insecure
+        refusal = self._from_a_web_page(request) if insecure else None
+        if refusal is not None:
+            return refusal
         shown = request.header("authorization")
         token = INSECURE if insecure else self._tokens.recognise(shown)
         if token is None:

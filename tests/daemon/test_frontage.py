@@ -1,6 +1,7 @@
 """The port while configurations come and go: who is let in by which of them."""
 
 import attrs
+import pytest
 import trio
 
 from opusagent.call.seat import CallerSeat
@@ -43,6 +44,17 @@ async def test_readiness_is_yes_or_no_and_tells_nothing_else() -> None:
     asked = Request("GET", "/readyz")
     assert await ready.answer(asked) == Response(200, b"ready\n")
     assert await draining.answer(asked) == Response(503, b"not ready\n")
+
+
+@pytest.mark.parametrize("path", ["/twilio/media", "/audiocodes"])
+async def test_a_web_page_may_not_call_where_nothing_has_to_be_shown(path: str) -> None:
+    """Somebody's browser on this machine reaches the loopback address, and says for which page it asks."""
+    config = Config(audiocodes=AudioCodes(insecure=True), twilio=Twilio(insecure=True))
+    roster = Roster()
+    frontage = Frontage(await generation(1, config), roster, Observer(), lambda: True)
+    page = Request("GET", path, headers=(("upgrade", "websocket"), ("origin", "https://example.net")))
+    assert await frontage.answer(page) == Response(403, b"web pages may not call\n")
+    assert (await status(frontage, dialled(path)), roster.admission.refusals()[Refusal.WEB_PAGE]) == (101, 1)
 
 
 async def test_a_closed_door_refuses_streams_with_503_and_when_to_come_again() -> None:
