@@ -82,7 +82,11 @@ class ModelSide:
     def lose(self, now: LoopTime) -> None:
         """The session that served is gone. The spare is the next one, if there is one; else one is to be dialled."""
         spare, self.spare = self.spare, None
-        self.line = ModelLine(now) if spare is None or not spare.is_alive else spare
+        if spare is not None and spare.is_alive:
+            self.line = spare
+            return
+        self._transcript.forget_briefing()
+        self.line = ModelLine(now)
 
     def add_spare(self, now: LoopTime) -> ModelLine:
         """Another session is opened beside the one that serves. It knows nothing yet."""

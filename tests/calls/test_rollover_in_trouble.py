@@ -210,6 +210,29 @@ def test_a_session_that_is_lost_while_its_spare_waits_is_replaced_at_once() -> N
     assert report.audio.model_heard == 2000
 
 
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_what_a_spare_was_told_that_is_lost_too_is_told_to_the_next(gap: float) -> None:
+    """Both are lost in one outage, while the caller speaks into the change; the third knows all of it."""
+
+    async def script(stage: Stage) -> None:
+        first = await stage.answered()
+        await turn(stage, first, 1)
+        second = await spare(stage)
+        await trio.sleep(RECHECK + SETTLE / 2)
+        assert seeds_of(second) == said_so_far(1)
+        await first.speech_started("turn-2", at_ms=MULAW_8K.ms_of(len(first.audio)))
+        await trio.sleep(0.1)
+        stage.legs[1].vanish()
+        await trio.sleep(gap)
+        stage.legs[0].vanish()
+        third = await spare(stage, 3)
+        await trio.sleep(0.1)
+        assert seeds_of(third) == said_so_far(1)
+        await stage.caller.hang_up()
+
+    play(script)
+
+
 def test_where_no_boundary_comes_the_end_of_the_session_is_the_change() -> None:
     """The model speaks through the longest time of its session: the spare goes on where it stopped, at once."""
 
