@@ -31,6 +31,7 @@ from opusagent.call.exchange import Profile
 from opusagent.call.policy import Patience, Policy
 from opusagent.call.reasons import EndReason
 from opusagent.call.report import CallReport
+from opusagent.daemon.vigil import Vigil
 from opusagent.errors import OpusagentError, PeerRefused
 from opusagent.net.limits import PLATFORM
 from opusagent.net.message_socket import MessageSocket
@@ -40,11 +41,11 @@ from opusagent.realtime.settings import session_update
 from opusagent.testing.descriptors import descriptors
 from opusagent.testing.memory import MemorySocket
 from opusagent.testing.model import NotSaid, ScriptedModel
-from opusagent.testing.play import CallStage, Theatre
+from opusagent.testing.play import CALL, CallStage, Theatre
 from opusagent.testing.sim.disk import SimDisk
 from opusagent.testing.sim.trace import Trace
 from opusagent.testing.twilio_caller import ScriptedTwilioCaller
-from opusagent.units import Mulaw
+from opusagent.units import LoopTime, Mulaw
 
 WORDS: Final = Mulaw(bytes(range(0x80, 0xFF)) * 2000)
 """Half a minute in which no sample is silence."""
@@ -245,12 +246,15 @@ class Witnessed:
     heard: Sequence[tuple[float, float]]
     ended: float
     complaints: Sequence[str]
+    hanging: Sequence[str]
+    """At what the daemon's vigil would have said that it hangs."""
 
 
 async def perform(blow: Blow, after: float, folder: Path, profile: Profile = OUR_PROFILE) -> Witnessed:
     """The call. Nothing of it is left when this returns."""
     before = trio.lowlevel.current_statistics().tasks_living, descriptors()
     scenes: list[Scene] = []
+    hanging: list[str] = []
 
     def cast(platform: MemorySocket, scenery: trio.Nursery) -> Scene:
         scenes.append(Scene(ScriptedTwilioCaller(platform), platform, Ending(), scenery, disk))
@@ -258,6 +262,7 @@ async def perform(blow: Blow, after: float, folder: Path, profile: Profile = OUR
 
     async def script(scene: Scene) -> None:
         async with trio.open_nursery() as actors:
+            actors.start_soon(_watch, scene, hanging)
             actors.start_soon(_say, scene.caller)
             await scene.answered()
             actors.start_soon(_strike, scene, blow, after)
@@ -277,7 +282,16 @@ async def perform(blow: Blow, after: float, folder: Path, profile: Profile = OUR
     assert trio.lowlevel.current_statistics().tasks_living == before[0]
     assert not descriptors() - before[1]
     scene = scenes[0]
-    return Witnessed(report, scene.struck, scene.turns, heard, caller.ended.at, caller.complaints)
+    return Witnessed(report, scene.struck, scene.turns, heard, caller.ended.at, caller.complaints, hanging)
+
+
+async def _watch(scene: Scene, hanging: list[str]) -> None:
+    """As the daemon does, once a second."""
+    vigil = Vigil()
+    while True:
+        await trio.sleep(1)
+        if scene.ending.end_of_call is None:
+            hanging += vigil.look({CALL: scene.switch.vitals()}, LoopTime(trio.current_time())).values()
 
 
 async def _say(caller: ScriptedTwilioCaller) -> None:
@@ -351,7 +365,7 @@ def named(report: CallReport) -> str:
 @settings(max_examples=80)
 @given(blow=st.sampled_from(BLOWS), ms=st.integers(700, 6000))
 def test_a_caller_is_never_left_in_silence(blow: Blow, ms: int) -> None:
-    """Nor is anything left of the call, and the report and the tape say what there was."""
+    """Nor is anything left of the call, the report and the tape say what there was, and no vigil takes it for hung."""
     with TemporaryDirectory() as folder:
         call = trio.run(perform, blow, ms / 1000, Path(folder), clock=MockClock(autojump_threshold=0))
         assert longest_silence(call, struck=blow.is_our_turn) <= blow.bound
@@ -359,6 +373,7 @@ def test_a_caller_is_never_left_in_silence(blow: Blow, ms: int) -> None:
         assert blow.names in named(call.report)
         check_tape(Path(folder), call)
         assert not call.complaints
+        assert not call.hanging
 
 
 def test_a_caller_who_is_left_in_silence_is_found() -> None:

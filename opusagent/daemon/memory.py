@@ -63,11 +63,11 @@ def memory_use(groups: tuple[Path, ...]) -> Use | None:
     return max(uses, key=lambda use: use.held / max(1, use.limit), default=None)
 
 
-async def mind_memory(roster: Roster) -> None:
+async def mind_memory(roster: Roster, groups: tuple[Path, ...] | None = None) -> None:
     """Look at it every second, for ever, if there are control groups. New calls are refused while it is short."""
-    groups = control_groups()
-    while groups:
-        use = memory_use(groups)
+    watched = control_groups() if groups is None else groups
+    while watched:
+        use = memory_use(watched)
         is_short = use is not None and use.is_short(before=roster.is_short_of_memory)
         if is_short != roster.is_short_of_memory:
             roster.is_short_of_memory = is_short

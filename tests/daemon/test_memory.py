@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock
 
 from opusagent.daemon.admission import Refusal, Rules, Slot
-from opusagent.daemon.memory import Use, control_groups, memory_use
+from opusagent.daemon.memory import LOOK_SECONDS, Use, control_groups, memory_use, mind_memory
 from opusagent.daemon.roster import Roster
 from opusagent.units import LoopTime
 
@@ -86,3 +89,30 @@ def test_a_process_without_calls_takes_one_however_short_memory_is() -> None:
     assert (roster.vacancy(rules), roster.reserve("192.0.2.2", rules, LoopTime(0.0))) == (Refusal.MEMORY,) * 2
     roster.release(slot)
     assert roster.vacancy(rules) is None
+
+
+async def test_memory_is_looked_at_every_second_and_the_log_hears_of_changes_only(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It grows past 70 %, hangs about there, and falls below 65 %. Then the limit is taken away while it is short."""
+    roster = Roster()
+    groups = groups_of(tmp_path, {OWN: "1000"})
+    found: list[bool] = []
+    with capture_logs() as logs:
+        async with trio.open_nursery() as house:
+            house.start_soon(mind_memory, roster, groups)
+            for held in (690, 700, 690, 710, 660, 640, 690, 900):
+                (groups[0] / "memory.stat").write_text(f"anon {held}\nfile 300\n")
+                await trio.sleep(1.5 * LOOK_SECONDS)
+                found.append(roster.is_short_of_memory)
+            (groups[0] / "memory.max").write_text("max\n")
+            await trio.sleep(1.5 * LOOK_SECONDS)
+            house.cancel_scope.cancel()
+    assert found == [False, True, True, True, True, False, False, True]
+    assert [(line["log_level"], line["short"]) for line in logs] == [
+        ("warning", True),
+        ("info", False),
+        ("warning", True),
+        ("info", False),
+    ]
+    assert not roster.is_short_of_memory

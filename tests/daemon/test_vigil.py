@@ -13,8 +13,9 @@ from opusagent.net.message_socket import MessageSocket
 from opusagent.testing.memory import MemorySocket, memory_pair
 from opusagent.testing.model import ScriptedModel
 from opusagent.testing.play import BY_TWILIO, CALL, CallStage, Stage, Theatre, play
+from opusagent.testing.play_audiocodes import AudioCodesStage, play_audiocodes
 from opusagent.testing.twilio_caller import ScriptedTwilioCaller
-from opusagent.units import CallId, LoopTime, Mulaw, Pcm16
+from opusagent.units import CallId, LoopTime, Ms, Mulaw, Pcm16
 
 PATIENT = attrs.evolve(MODEL, send_seconds=math.inf, ping_seconds=math.inf, pong_seconds=math.inf)
 """What no socket of ours is: whoever is not read from waits for ever."""
@@ -38,7 +39,7 @@ def patient(platform: MemorySocket, scenery: trio.Nursery) -> PatientStage:
     return PatientStage(ScriptedTwilioCaller(platform), platform, Ending(), scenery)
 
 
-async def watched(stage: Stage, seconds: int) -> list[str]:
+async def watched(stage: Stage | AudioCodesStage, seconds: int) -> list[str]:
     """What the call was found to hang at, second by second, without repetitions."""
     vigil, found = Vigil(), list[str]()
     for _ in range(seconds):
@@ -86,6 +87,24 @@ def test_calls_that_wait_or_talk_or_have_lost_a_leg_do_not_hang() -> None:
 
     report = play(script)
     assert (set(found), report.model_gaps != ()) == ({""}, True)
+
+
+def test_a_call_whose_platform_is_away_does_not_hang_whatever_waits_for_it() -> None:
+    """For twenty-five seconds, with half a minute of the model's on hand."""
+    found: list[str] = []
+
+    async def script(stage: AudioCodesStage) -> None:
+        model = await stage.answered()
+        await model.say("item-1", Pcm16(b"\x10\x20" * 24_000 * 30), response_id="response-1")
+        await stage.caller.hear(Ms(1000))
+        await stage.caller.break_line(stage.platform.vanish)
+        found.extend(await watched(stage, 25))
+        await stage.reconnect()
+        found.extend(await watched(stage, 12))
+        await stage.caller.hang_up()
+
+    report = play_audiocodes(script)
+    assert (found, len(report.line_gaps)) == ([""] * 2, 1)
 
 
 def due(name: str, done: int) -> Vitals:
