@@ -37,6 +37,9 @@ class Remedy(enum.Enum):
     GIVE_UP = "the call is given up"
 
 
+SAME: Final = 0.1
+"""Seconds to which it is known when something was said (`media_time.JUMP`)."""
+
 BOUNDED_ELSEWHERE: Final = frozenset({Silence.MODEL_AWAY, Silence.TOOL})
 """Recovery gives a model up, and every tool has its own time limit."""
 
@@ -56,16 +59,23 @@ class DeadAir:
     _has_asked: bool = attrs.field(default=False, init=False)
 
     def observe(
-        self, cause: Silence | None, heard_until: LoopTime, now: LoopTime, *, lag: float = 0.0
+        self,
+        cause: Silence | None,
+        heard_until: LoopTime,
+        now: LoopTime,
+        *,
+        lag: float = 0.0,
+        spoken: LoopTime | None = None,
     ) -> Remedy | None:
         """What to do now. `cause`: None while it is the caller's turn. `heard_until`: the end of the last sound.
 
-        `lag`: for how long a silence that begins has lasted already when it is noticed.
+        `lag`: for how long a silence that begins has lasted already when it is noticed. `spoken`: when the caller said
+        the last of what has only now been heard, if that is known. A silence that they have not spoken in goes on.
         """
         if cause is None:
             self._cause, self.deadline = None, None
             return None
-        if self._cause is None:
+        if self._cause is None and (spoken is None or spoken > self._since + SAME):
             self._since, self._sounds, self._has_asked = LoopTime(now - lag), 0, False
         self._cause = cause
         begins = max(self._since, heard_until)

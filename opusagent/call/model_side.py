@@ -165,5 +165,9 @@ class ModelSide:
 
     def when_said(self, media: Ms) -> float | None:
         """When the caller said what this session calls `media`, in seconds of the call."""
-        at = self._uplink.model_time.call_time(Ms(self._uplink.session_began + media))
+        at = self.said_at(media)
         return None if at is None else at - self._began
+
+    def said_at(self, media: Ms) -> LoopTime | None:
+        """The same by the loop's clock."""
+        return self._uplink.model_time.call_time(Ms(self._uplink.session_began + media))

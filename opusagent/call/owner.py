@@ -63,6 +63,8 @@ class SilenceOwner:
         self._event_at = self._ear_began = self._ear_ended = self._noticed = LoopTime(0.0)
         self._is_unheard = self._awaits_commit = False
         self._lag = 0.0
+        self._spoken: LoopTime | None = None
+        self._is_replaced = False
 
     def deadline(self, *, speaking: bool) -> LoopTime | None:
         """When there is something to do. `speaking`: the service says that the caller does."""
@@ -94,7 +96,7 @@ class SilenceOwner:
     def on_answer(self) -> None:
         """The caller hears the model."""
         self._air.on_answer()
-        self._is_unheard = False
+        self._is_unheard = self._is_replaced = False
 
     def on_noticed(self, now: LoopTime) -> None:
         """Whoever decides on turns has noticed that the caller speaks."""
@@ -109,6 +111,15 @@ class SilenceOwner:
         is_speech = now - self._ear_began >= self._policy.turns.shortest / 1000
         self._is_unheard |= is_speech and self._noticed < self._ear_began - self._policy.turns.lag
 
+    def on_said(self, until: LoopTime | None, now: LoopTime) -> None:
+        """The service says that the caller has stopped, as they did at `until`.
+
+        A session that has taken over is sent once more what the lost one had heard. That is no new turn, and what was
+        said while nobody was there ended then, and not now.
+        """
+        if self._is_replaced and until is not None:
+            self._spoken, self._lag = until, max(self._lag, now - until - self._policy.turns.longest_lag)
+
     def on_failed(self) -> None:
         """The service has failed an answer of which nothing was heard, or has given one that holds nothing."""
         self._is_unheard = True
@@ -117,14 +128,17 @@ class SilenceOwner:
         """The model's session is gone."""
         self._lag = NOTICED_BY if lost.reason is EndReason.MODEL_STALLED else 0.0
         self._is_unheard = self._awaits_commit = False
+        self._is_replaced = True
 
     # -- what is done --------------------------------------------------------------------------------------------
 
     def observe(self, *, ready: bool, speaking: bool, now: LoopTime) -> Sequence[Command]:
         """What to do now. `ready`: a session is there; `speaking`: the caller has the floor."""
         cause = None if self._farewell.is_final else self._cause(ready=ready, speaking=speaking)
-        remedy = self._air.observe(cause, self._voice.playout.silent_from(now), now, lag=self._lag)
-        self._lag = 0.0 if cause is not None else self._lag
+        silent_from = self._voice.playout.silent_from(now)
+        remedy = self._air.observe(cause, silent_from, now, lag=self._lag, spoken=self._spoken)
+        if cause is not None:
+            self._lag, self._spoken = 0.0, None
         if cause is None or remedy is None:
             return ()
         note = Note(SilenceBroken(now, cause.value, remedy.value))

@@ -59,8 +59,8 @@ from opusagent.call.words import Line
 from opusagent.call.work import Work
 from opusagent.errors import RemoteProtocolError
 from opusagent.platforms.dialect import CallerEvent, CallerNamed, CallerSoundBegan, CallerSoundPaused
-from opusagent.realtime.events import ServerEvent, UnknownEvent
-from opusagent.units import CallId, LoopTime
+from opusagent.realtime.events import InputAudioBufferSpeechStopped, ServerEvent, UnknownEvent
+from opusagent.units import CallId, LoopTime, Ms
 from opusagent.wire import printable
 
 log: FilteringBoundLogger = structlog.get_logger()
@@ -122,6 +122,8 @@ class Call:
     def on_model(self, event: ServerEvent | UnknownEvent) -> None:
         """The model said something."""
         now, start = LoopTime(trio.current_time()), self.playout.pushed
+        if isinstance(event, InputAudioBufferSpeechStopped):
+            self.session.silence.on_said(self.model.said_at(Ms(event.audio_end_ms)), now)
         self.perform(self.session.on_model(event, now))
         self.account.on_model(event, start, now)
         self.model.on_model(event)

@@ -58,6 +58,28 @@ def test_a_silence_that_was_noticed_late_began_earlier() -> None:
     assert air.deadline == at(1)
 
 
+def test_a_silence_goes_on_if_nobody_has_spoken_in_it() -> None:
+    """What was said before it is heard once more, by another session: its time and its sounds count on."""
+    air = DeadAir(4.0)
+    air.observe(Silence.MODEL_AWAY, at(-50), T0)
+    assert air.observe(Silence.MODEL_AWAY, at(-50), at(4)) is Remedy.SOUND
+    air.observe(None, at(4), at(7))
+    assert air.observe(Silence.ANSWER_DUE, at(4), at(7.5), spoken=at(-0.5)) is None
+    assert air.deadline == at(8)
+    assert [air.observe(Silence.ANSWER_DUE, T0, at(seconds)) for seconds in (8, 12, 16)] == [
+        *[Remedy.SOUND] * 2,
+        Remedy.GIVE_UP,
+    ]
+
+
+def test_whoever_has_spoken_in_a_silence_has_ended_it() -> None:
+    air = DeadAir(4.0)
+    air.observe(Silence.MODEL_AWAY, at(-50), T0)
+    air.observe(None, T0, at(3))
+    assert air.observe(Silence.ANSWER_DUE, T0, at(3.5), spoken=at(2.5), lag=0.5) is None
+    assert air.deadline == at(7)
+
+
 def test_an_answer_begins_the_count_of_sounds_anew() -> None:
     air = DeadAir(4.0)
     air.observe(Silence.ANSWER_DUE, T0, T0)

@@ -88,6 +88,21 @@ def test_where_the_service_says_it_in_time_or_we_have_no_ears_nothing_is_done() 
     assert until(deaf, at(300)) == []
 
 
+def test_what_is_said_while_nobody_is_there_ends_then_and_not_when_it_is_heard() -> None:
+    """Of a session that has not been lost nothing is believed to have come so late."""
+    session = talking()
+    session.silence.on_said(at(-9), at(1.5))
+    session.on_model(SPEECH_STARTED, at(1.5))
+    session.on_model(SPEECH_STOPPED, at(1.5))
+    assert session.silence.deadline(speaking=False) == at(1.5 + DEAD_AIR_SECONDS)
+    session.on_model_lost(End(EndReason.MODEL_LOST), at(2))
+    for event in (SessionCreated(session=ServiceSession()), CONFIGURED, SPEECH_STARTED):
+        session.on_model(event, at(5))
+    session.silence.on_said(at(3.5), at(5))
+    session.on_model(SPEECH_STOPPED, at(5))
+    assert session.silence.deadline(speaking=False) == at(4 + DEAD_AIR_SECONDS)
+
+
 def test_what_a_frozen_model_was_silent_for_counts_for_that_silence_alone() -> None:
     """It was noticed three seconds late, so the caller hears a sound a second later; the next silence has its bound."""
     session = talking()

@@ -191,6 +191,32 @@ def test_a_frozen_model_is_noticed_and_the_caller_hears_something_within_four_se
     assert len(report.model_gaps) == 1
 
 
+def test_a_silence_goes_on_while_the_next_session_hears_what_was_said_before() -> None:
+    """The model is away for most of the bound; then the old words are noticed anew, and the answer is slow."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        async with trio.open_nursery() as talk:
+            talk.start_soon(stage.caller.say, bytes(range(1, 251)) * 32)
+            await trio.sleep(0.5)
+            await model.speech_started("turn", at_ms=100)
+            await trio.sleep(0.8)
+            await model.speech_stopped("turn", at_ms=1000)
+            since = trio.current_time()
+            stage.legs[0].vanish()
+        another = await stage.another()
+        await trio.sleep_until(since + 3.5)
+        await another.opening()
+        await another.speech_started("again", at_ms=100)
+        await another.speech_stopped("again", at_ms=1000)
+        await stage.caller.hear(Ms(100))
+        assert 3.9 <= trio.current_time() - since <= 4.2
+        await stage.caller.hang_up()
+
+    report = play(script, limits=MINUTE, profile=SOUNDING)
+    assert report.silences == {"the model owes an answer": 1}
+
+
 class House(Stage):
     """A service whose door answers with `statuses`, one after the other, before it lets anybody in.
 
