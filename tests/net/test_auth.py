@@ -31,6 +31,7 @@ NOT_OURS = {
     "nearly": "Bearer the-new-tokem",
     "not ascii": "Bearer \u00fcber",
     "surrogate": "Bearer \ud800",
+    "twice": "Bearer the-new-token, Bearer the-new-token",
     "huge": "Bearer " + "x" * 100_000,
 }
 
