@@ -95,6 +95,10 @@ class Control(Protocol):
         """End one call in order. False if there is none of that name."""
         ...
 
+    def record(self, call_id: CallId, *, on: bool) -> bool:
+        """Pause or resume the recording of one call. False if there is none of that name."""
+        ...
+
     def drain(self, seconds: float | None = None) -> None:
         """Take no new calls, and end when the last is over or after `seconds` (the configuration's by default)."""
         ...

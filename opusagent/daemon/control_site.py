@@ -8,12 +8,14 @@
     GET  /calls              the calls that there are
     GET  /calls/ID           one of them, with what it has come to so far; or 404
     POST /calls/ID/hangup    202, or 404
+    POST /calls/ID/recording/pause, POST /calls/ID/recording/resume    200, or 404
 
 Bodies are JSON, of the classes in `control`; what is wrong is said as `error`.
 """
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
@@ -47,6 +49,8 @@ class ControlSite:
             ("GET", "/calls"): self._calls,
             ("GET", "/calls/{}"): self._call,
             ("POST", "/calls/{}/hangup"): self._hang_up,
+            ("POST", "/calls/{}/recording/pause"): partial(self._record, on=False),
+            ("POST", "/calls/{}/recording/resume"): partial(self._record, on=True),
             **(further or {}),
         }
 
@@ -108,6 +112,14 @@ class ControlSite:
             return _no_call(call_id)
         log.info("an operator ends a call", call=call_id)
         return as_json({"call": call_id}, 202)
+
+    async def _record(self, request: Request, *, on: bool) -> Response:
+        await trio.lowlevel.checkpoint()
+        call_id = _call_in(request)
+        if not self._control.record(call_id, on=on):
+            return _no_call(call_id)
+        log.info("an operator resumes a recording" if on else "an operator pauses a recording", call=call_id)
+        return as_json({"call": call_id})
 
 
 def as_json(body: object, status: int = 200) -> Response:

@@ -124,6 +124,17 @@ class Roster:
         call.ending.end(EndReason.OPERATOR)
         return True
 
+    def record(self, call_id: CallId, *, on: bool) -> bool:
+        """Pause or resume the recording of one call; False if there is none of that name."""
+        call = self.conversation(call_id)
+        if call is None:
+            return False
+        if on:
+            call.switch.resume()
+        else:
+            call.switch.pause()
+        return True
+
     def vacancy(self, rules: Rules) -> Refusal | None:
         """Why a call that came now would be refused; None if there is a place."""
         if self.is_closing:

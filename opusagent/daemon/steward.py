@@ -166,6 +166,10 @@ class Steward:
         """End one call in order."""
         return self.roster.hang_up(call_id)
 
+    def record(self, call_id: CallId, *, on: bool) -> bool:
+        """Pause or resume one call's recording."""
+        return self.roster.record(call_id, on=on)
+
     def drain(self, seconds: float | None = None) -> None:
         """No new calls; the end when the last is over, or after `seconds`."""
         patience = self._generation.config.server.drain_seconds if seconds is None else seconds

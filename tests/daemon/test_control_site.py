@@ -48,6 +48,9 @@ class Desk:
     def hang_up(self, call_id: CallId) -> bool:
         return self.roster.hang_up(call_id)
 
+    def record(self, call_id: CallId, *, on: bool) -> bool:
+        return self.roster.record(call_id, on=on)
+
     def drain(self, seconds: float | None = None) -> None:
         self.drains.append(seconds)
 
@@ -94,6 +97,7 @@ async def test_orders_and_questions(tmp_path: Path) -> None:
             assert (status, detail) == (200, json.loads(as_json(call.detail(LoopTime(70.0))).body))
             assert await asked(path, "POST", "/calls/a1/hangup") == (202, {"call": "a1"})
             assert await asked(path, "POST", "/calls/no%20body/hangup") == (404, NO_BODY)
+            assert await asked(path, "POST", "/calls/no%20body/recording/pause") == (404, NO_BODY)
             assert await asked(path, "GET", "/calls/no%20body") == (404, NO_BODY)
         assert call.ending.end_of_call is not None
         desk.how = attrs.evolve(HOW, phase=Phase.DRAINING)

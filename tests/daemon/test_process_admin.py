@@ -61,6 +61,29 @@ async def test_a_call_is_seen_and_ended_by_an_operator(tmp_path: Path) -> None:
         assert (gone.returncode, b"there is no call" in gone.stderr) == (1, True)
 
 
+async def test_an_operator_pauses_a_recording(tmp_path: Path) -> None:
+    """The report says from when to when; that nothing of it is kept is a law of its own."""
+    async with daemon(tmp_path, Settings(admin=with_port(tmp_path))) as running:
+        async with call(running.port) as caller:
+            await be_answered(caller)
+            ((_, body),) = [await ask_port(running, "GET", "/calls")]
+            (seen,) = json.loads(body)
+            recording = f"/calls/{seen['call_id']}/recording"
+            assert [(await ask_port(running, "POST", f"{recording}/{word}"))[0] for word in ("pause", "resume")] == [
+                200
+            ] * 2
+            assert (await ask_port(running, "POST", f"{recording}/pause", "wrong-token"))[0] == 401
+            assert (await ask_port(running, "POST", f"{recording}/pause"))[0] == 200
+            await be_answered(caller)
+            await caller.hang_up()
+        await running.says("call ended")
+        running.process.terminate()
+        assert await running.ended() == 0
+        (report,) = (tmp_path / "recordings").rglob("report.json")
+        first, second = json.loads(report.read_bytes())["recording_pauses"]
+        assert (first["ended"] - first["began"] < second["began"], second["ended"]) == (True, None)
+
+
 async def test_metrics_of_a_call_while_it_talks_and_when_it_is_over(tmp_path: Path) -> None:
     settings = Settings(admin=with_port(tmp_path))
     async with daemon(tmp_path, settings) as running:
