@@ -2,7 +2,7 @@
 
 The bound is that of the control group (`MemoryMax=` of a unit; cgroups(7), version 2), where going beyond it is death.
 What counts against it is what all processes of the group hold together: while one takes over from another there are two
-of them, and killing either may end both. What the kernel keeps only as long as there is room, of files, does not count.
+of them, and either may be killed for what both hold. What of files the kernel keeps while there is room does not count.
 """
 
 from pathlib import Path

@@ -13,6 +13,7 @@ from opusagent.call.bell import Bell
 from opusagent.call.ending import Ending
 from opusagent.call.reasons import EndReason
 from opusagent.call.switch import RecordingSwitch
+from opusagent.call.vitals import Vitals
 from opusagent.daemon.admission import Admission, Complaints, Refusal, Rules, Slot
 from opusagent.daemon.control import CallDetail, CallOnLine
 from opusagent.daemon.life import STUCK_SECONDS
@@ -183,9 +184,18 @@ class Roster:
         stuck = {each for each in ending if now - self._ending_since.setdefault(each, now) >= STUCK_SECONDS}
         for call_id in stuck - self._stuck:
             log.error("a call hangs in its end", call=call_id, seconds=STUCK_SECONDS)
-        talking = {name: call.switch.vitals() for name, call in self._calls.items() if name not in ending}
-        hanging = self._vigil.look(talking, now)
+        looks = {name: self._look_at(call) for name, call in self._calls.items() if name not in ending}
+        hanging = self._vigil.look({name: vitals for name, vitals in looks.items() if vitals is not None}, now)
         for call_id in hanging.keys() - self._stuck:
             log.error("a call hangs while it talks", call=call_id, what=hanging[call_id], seconds=STILL_SECONDS)
-        self._stuck = stuck | hanging.keys()
+        self._stuck = stuck | hanging.keys() | {name for name, vitals in looks.items() if vitals is None}
         return len(self._stuck)
+
+    def _look_at(self, call: Conversation) -> Vitals | None:
+        """None, told once, if the call has a bug that shows here: this task is everybody's, and no other call ends."""
+        try:
+            return call.switch.vitals()
+        except Exception:
+            if call.call_id not in self._stuck:
+                log.exception("fault in a call: it cannot be looked at", call=call.call_id)
+            return None

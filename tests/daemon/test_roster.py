@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import attrs
 from structlog.testing import capture_logs
+from typing_extensions import override
 
 from opusagent.audio.media import PCM16_24K
 from opusagent.call.ending import Ending
@@ -111,6 +112,24 @@ def test_a_call_that_does_not_move_while_it_talks_is_stuck_and_logged_once() -> 
     assert [(line["event"], line["call"], line["what"]) for line in logs] == [
         ("a call hangs while it talks", "a", DUTIES["caller_hears"])
     ]
+
+
+@attrs.frozen
+class Broken(Dead):
+    """A call with a bug."""
+
+    @override
+    def vitals(self) -> Vitals:
+        raise ZeroDivisionError
+
+
+def test_a_call_that_cannot_be_looked_at_is_stuck_logged_once_and_ends_no_other() -> None:
+    roster, call, healthy = Roster(), conversation("a"), conversation("b")
+    call.switch.arm(Broken())
+    with roster.listed(call), roster.listed(healthy), capture_logs() as logs:
+        assert [roster.count_stuck(LoopTime(float(now))) for now in range(3)] == [1] * 3
+    assert [(line["event"], line["call"]) for line in logs] == [("fault in a call: it cannot be looked at", "a")]
+    assert roster.count_stuck(LoopTime(3.0)) == 0
 
 
 def test_a_conversation_is_a_value_of_its_own() -> None:
