@@ -11,6 +11,7 @@ import subprocess
 import time
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,8 @@ OUT: Final = Path("/out")
 PORT: Final = 8080
 CONFIGURATION: Final = Path("/etc/opusagent/opusagent.toml")
 CREDENTIAL: Final = Path("/etc/credstore/opusagent.audiocodes_tokens")
+UPGRADES: Final = 10
+LIVE: Final = 10
 DROP_INS: Final = Path("/etc/systemd/system/opusagent.service.d")
 
 GOOD: Final = """
@@ -142,7 +145,12 @@ def recordings() -> list[Path]:
 
 
 async def starts_and_says_how_it_is() -> None:
-    """Type=notify, DynamicUser, StateDirectory, and a platform that has its tokens from a credential only."""
+    """Type=notify, DynamicUser, StateDirectory, and a platform that has its tokens from a credential only.
+
+    What is checked before the start is what the service will have.
+    """
+    checked = await run("/opt/app/bin/opusagent", "check", str(CONFIGURATION), "--credentials", str(CREDENTIAL.parent))
+    assert checked.returncode == 0, checked
     await systemctl("start", "opusagent.service")
     assert await show("ActiveState") == "active"
     assert await show("StatusText") == "ready: generation 1, calls 0/100", await show("StatusText")
@@ -150,6 +158,8 @@ async def starts_and_says_how_it_is() -> None:
 
 async def is_sandboxed() -> None:
     """What the kernel says of the process; and recordings are where they belong, for nobody else to read."""
+    judged = await run("systemd-analyze", "security", "--no-pager", "--threshold=15", "opusagent.service")
+    assert judged.returncode == 0, judged.stdout
     facts = facts_of(await pid())
     assert (facts["NoNewPrivs"], facts["Seccomp"], int(facts["CapEff"], 16)) == ("1", "2", 0), facts
     assert os.getpriority(os.PRIO_PROCESS, await pid()) == -10
@@ -180,17 +190,21 @@ async def a_bad_reload_fails_and_changes_nothing() -> None:
 
 
 async def upgrades_lose_no_call() -> None:
-    """Several upgrades under a stream of callers: the main process changes, nobody is refused, a call goes on."""
+    """Ten upgrades under a stream of callers: the main process changes, nobody is refused, ten calls go on."""
     crowd = Crowd()
-    async with trio.open_nursery() as callers, call(PORT) as caller:
+    async with trio.open_nursery() as callers, AsyncExitStack() as lines:
+        live = [await lines.enter_async_context(call(PORT)) for _ in range(LIVE)]
         callers.start_soon(crowd.flow)
-        for _ in range(3):
+        for _ in range(UPGRADES):
             before = await pid()
             await systemctl("kill", "--kill-whom=main", "--signal=SIGUSR2", "opusagent.service")
             await until_another(before)
             await crowd.passes(5)
-        await be_answered(caller)
-        await caller.hang_up()
+        async with trio.open_nursery() as talks:
+            for caller in live:
+                talks.start_soon(be_answered, caller)
+        for caller in live:
+            await caller.hang_up()
         callers.cancel_scope.cancel()
     assert crowd.refused == []
     assert (await show("ActiveState"), await show("NRestarts")) == ("active", "0")
