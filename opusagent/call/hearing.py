@@ -53,6 +53,7 @@ class Tap:
     _chunk: int
     _bank: Bank
     _bell: Bell
+    _ended: list["Tap"]
     _held: bytearray = attrs.field(factory=bytearray, init=False)
 
     def hear(self, pcm: Pcm16) -> None:
@@ -62,6 +63,12 @@ class Tap:
             self._bell.ring()
         if len(self._held) >= self._chunk * MOST_WAITING:
             self.submit(self.ear.push(self.take()))
+
+    def end(self) -> None:
+        """No more comes for now: whoever is heard to speak has stopped, when all of it is judged."""
+        if self not in self._ended:
+            self._ended.append(self)
+        self._bell.ring()
 
     def take(self) -> Pcm16:
         """Whatever chunks are complete, at the caller's rate."""
@@ -87,6 +94,7 @@ class Hearing:
         self._bank: Final = Bank(detector)
         self._settings: Final = settings or HearingSettings()
         self._taps: Final[dict[StreamState, Tap]] = {}
+        self._ended: Final[list[Tap]] = []
         self._bell: Final = Bell()
 
     def new_tap(self, rate: Hz, on_speech: Callable[[SpeechEvent], None]) -> Tap:
@@ -94,7 +102,7 @@ class Hearing:
         chosen = self._settings
         ear = Ear(rate, Hysteresis(chosen.threshold, chosen.start_frames, chosen.stop_frames))
         chunk = MediaFormat(Encoding.PCM16, rate).bytes_of(CHUNK)
-        return Tap(ear, self._bank.new_stream(), on_speech, chunk, self._bank, self._bell)
+        return Tap(ear, self._bank.new_stream(), on_speech, chunk, self._bank, self._bell, self._ended)
 
     @contextmanager
     def attend(self, tap: Tap) -> Generator[None]:
@@ -128,7 +136,16 @@ class Hearing:
             event = tap.ear.judge(verdict.probability, verdict.at) if tap else None
             if tap and event:
                 self._tell(tap, event)
+        if self._ended and not self._bank.is_waiting:
+            self._close_ended()
         return self._bank.is_waiting
+
+    def _close_ended(self) -> None:
+        ended = [tap for tap in self._ended if tap.stream in self._taps]
+        self._ended.clear()
+        for tap in ended:
+            if event := tap.ear.close():
+                self._tell(tap, event)
 
     def statistics(self) -> BankStatistics:
         """What became of the chunks of all calls."""

@@ -155,6 +155,8 @@ class Call:
                 self.uplink.begin_sound(now)
                 self.session.silence.incoming.on_stream(is_open=True, now=now)
             case CallerSoundPaused():
+                if self.tap is not None:
+                    self.tap.end()
                 self.session.silence.incoming.on_stream(is_open=False, now=now)
             case _:
                 pass

@@ -8,7 +8,7 @@ from opusagent.audio.framing import Framer
 from opusagent.audio.pcm import BYTES_PER_SAMPLE
 from opusagent.audio.resample import Resampler, push_each
 from opusagent.audio.vad.detector import CHUNK, CHUNK_SAMPLES, RATE
-from opusagent.audio.vad.hysteresis import Hysteresis, SpeechEvent, SpeechStarted
+from opusagent.audio.vad.hysteresis import Hysteresis, SpeechEvent, SpeechStarted, SpeechStopped
 from opusagent.units import Hz, Ms, Pcm16, ms_of_samples
 
 CHUNK_BYTES = CHUNK_SAMPLES * BYTES_PER_SAMPLE
@@ -64,6 +64,10 @@ class Ear:
         self._starts += isinstance(event, SpeechStarted)
         return event
 
+    def close(self) -> SpeechStopped | None:
+        """No more comes for now: speech that has lasted until here stops here."""
+        return self.hysteresis.close(self._at)
+
     def resume(self, at: Ms) -> None:
         """The stream goes on at media time `at` after a gap: what was held of a chunk is forgotten."""
         self.resampler.clear()
@@ -79,10 +83,15 @@ class Ear:
         return [self._chunk(whole) for whole in self._framer.push(resampled)]
 
     def _chunk(self, pcm: bytes) -> Chunk:
-        """Its first sample went in the resampler's delay before it came out."""
-        first = max(0, self._cut * CHUNK_SAMPLES - self.resampler.delay)
+        chunk = Chunk(self._at, pcm)
         self._cut += 1
-        return Chunk(Ms(self._begun + ms_of_samples(first, RATE)), pcm)
+        return chunk
+
+    @property
+    def _at(self) -> Ms:
+        """Where the next chunk begins. Its first sample goes in the resampler's delay before it comes out."""
+        first = max(0, self._cut * CHUNK_SAMPLES - self.resampler.delay)
+        return Ms(self._begun + ms_of_samples(first, RATE))
 
 
 def push_each_ear(ears: Sequence[Ear], pieces: Sequence[Pcm16]) -> list[list[Chunk]]:
