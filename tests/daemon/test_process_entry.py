@@ -5,7 +5,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -182,6 +182,23 @@ async def test_no_wrong_credential_reaches_the_model(tmp_path: Path) -> None:
         assert model.dialled == dialled
         refused = {line["why"] for line in running.said("refused")}
     assert refused == {"unsigned", "forged", "no_bearer", "ticket_missing", "ticket_forged", "ticket_spent"}
+
+
+async def test_who_was_refused_and_goes_on_to_send_is_cut_off(tmp_path: Path) -> None:
+    """What is taken of a gigabyte is what fits into the kernel's buffers."""
+    taken = 0
+    async with daemon(tmp_path, Guarded()) as running:
+        with trio.fail_after(PATIENCE):
+            stream = await trio.open_tcp_stream("127.0.0.1", running.port)
+            async with stream:
+                with suppress(trio.BrokenResourceError):
+                    await stream.send_all(upgrade(""))
+                    while taken < 1 << 30:
+                        await stream.send_all(bytes(1 << 16))
+                        taken += 1 << 16
+        twice = upgrade("", "/audiocodes").replace(b"\r\n\r\n", b"\r\nAuthorization: Bearer %b" % BEARER.encode() * 2)
+        assert (await http(running.port, (twice + b"\r\n\r\n").decode())).startswith(b"HTTP/1.1 401 ")
+    assert taken < 1 << 26
 
 
 async def test_a_shared_key_signs_a_webhook(tmp_path: Path) -> None:
