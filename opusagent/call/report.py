@@ -1,6 +1,6 @@
 """What is known about a call when it is over: a value to keep as JSON, and a page to read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -223,7 +223,7 @@ def _one_line(words: str) -> str:
 
 
 def slow_turns(report: CallReport, threshold_ms: float) -> tuple[Turn, ...]:
-    """The turns whose answer was heard later than `threshold_ms` after the caller's last sound."""
+    """The turns whose answer was heard later than `threshold_ms` after the caller had stopped, as far as is known."""
     return tuple(turn for turn in report.turns if turn.waited is not None and turn.waited * 1000 > threshold_ms)
 
 
@@ -235,16 +235,16 @@ def to_json(report: CallReport) -> bytes:
 def page(report: CallReport) -> str:
     """The report on one page, for people."""
     audio = report.audio
-    waits = [turn.waited for turn in report.turns if turn.waited is not None]
+    answers = sum(turn.waited is not None for turn in report.turns)
     ended = f"{report.end.value} ({report.end_detail})" if report.end_detail else report.end.value
-    slowest = f", longest wait {max(waits) * 1000:.0f} ms from the caller's last sound to the answer's" if waits else ""
+    slowest = _longest(report.turns)
     sound, *missing = quality_in_words(report.quality)
     lines = (
         f"call {report.call_id}  {report.started:%Y-%m-%d %H:%M:%S %Z}  {report.seconds:.1f} s",
         f"  from {report.caller or 'unknown'} to {report.callee or 'unknown'}, platform call {report.platform_call_id}",
         f"  agent: {report.agent or 'not known'}",
         f"  ended: {ended}",
-        f"  the caller spoke {report.caller_turns} times, {report.barge_ins} barge-ins, {len(waits)} answers{slowest}",
+        f"  the caller spoke {report.caller_turns} times, {report.barge_ins} barge-ins, {answers} answers{slowest}",
         f"  caller: {audio.caller_received} ms heard, {audio.model_appended} sent on, {audio.caller_dropped} dropped",
         "  model: {model_pushed} ms = {model_heard} heard + {model_discarded} cut + {model_held} left".format_map(
             attrs.asdict(audio)
@@ -265,6 +265,17 @@ def page(report: CallReport) -> str:
         *(f"    {happening.at:8.2f} s  {happening.what}" for happening in report.story),
     )
     return "\n".join(map(plain, lines)) + "\n"
+
+
+def _longest(turns: Sequence[Turn]) -> str:
+    """The longest waits, each with what it is measured from: what the service notices, it notices late."""
+    begins = ((False, "the caller's last sound"), (True, "when the model noticed the pause"))
+    waits = {
+        begin: [turn.waited for turn in turns if turn.waited is not None and turn.noticed is noticed]
+        for noticed, begin in begins
+    }
+    told = " and ".join(f"{max(each) * 1000:.0f} ms from {begin}" for begin, each in waits.items() if each)
+    return f", longest wait {told} to the answer's first sound" if told else ""
 
 
 def _recorded(report: CallReport) -> str:

@@ -6,7 +6,8 @@
     first_heard    its first sample reached the caller's ear, by the pacing clock
 
 Times are seconds since the call began. A turn whose answer nobody gave has no later stages; an answer that nobody asked
-for (a greeting) has no `stopped`.
+for (a greeting) has no `stopped`. Where our own ears are off, or have heard no end of speech, the service says it some
+time after the caller's last sound, and the wait is told too short by that: such a turn is `noticed`.
 """
 
 from typing import Final
@@ -24,7 +25,10 @@ FRESH: Final = 3.0
 
 @attrs.frozen
 class Turn:
-    """One answer and what it followed. `heard` of `total`: how much of it was heard, if the caller interrupted it."""
+    """One answer and what it followed. `heard` of `total`: how much of it was heard, if the caller interrupted it.
+
+    `noticed`: `stopped` is when the model's service noticed the pause, which is later than the caller's last sound.
+    """
 
     stopped: float | None = None
     first_delta: float | None = None
@@ -32,10 +36,11 @@ class Turn:
     first_heard: float | None = None
     heard: Ms | None = None
     total: Ms | None = None
+    noticed: bool = False
 
     @property
     def waited(self) -> float | None:
-        """Seconds from the caller's last sound to the answer's first, as the caller lives it."""
+        """Seconds from `stopped` to the answer's first sound, as the caller lives it unless it is only `noticed`."""
         if self.stopped is None or self.first_heard is None:
             return None
         return self.first_heard - self.stopped
@@ -56,9 +61,9 @@ class TurnLog:
     def on_service_stopped(self, at: float) -> None:
         """The service said at `at` that the caller had stopped."""
         own = self._ear_stopped
-        stopped = own if own is not None and 0 <= at - own <= FRESH else at
         self._close()
-        self._turn = Turn(stopped=stopped)
+        heard = own is not None and 0 <= at - own <= FRESH
+        self._turn = Turn(stopped=own if heard else at, noticed=not heard)
 
     def on_first_delta(self, at: float) -> None:
         """An answer's first audio came."""

@@ -5,11 +5,14 @@
     platform   first sent -> first heard        what lay ahead of the answer, by the pacing clock
     ear        caller stopped -> first heard    all of it, as the caller lives it
 
+"Caller stopped" is their last sound by our own ears. Turns whose end these did not hear begin when the model's service
+noticed the pause, later than that: they are counted as `noticed`, and their model and ear are told too short.
+
 A turn counts in a stage if both ends of the stage are known: a greeting has no stop before it.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -57,7 +60,10 @@ class SlowTurn:
 
 @attrs.frozen
 class Latencies:
-    """The turns of `calls` calls, and those beyond `threshold_ms`. `unanswered`: nothing came after the caller."""
+    """The turns of `calls` calls, and those beyond `threshold_ms`. `unanswered`: nothing came after the caller.
+
+    `noticed`: turns timed from when the model's service noticed the pause, not from the caller's last sound.
+    """
 
     calls: int
     turns: int
@@ -66,6 +72,7 @@ class Latencies:
     threshold_ms: float
     stages: tuple[Stage, ...]
     slow: tuple[SlowTurn, ...]
+    noticed: int = 0
 
 
 def latencies(reports: Sequence[CallReport], threshold_ms: float) -> Latencies:
@@ -80,6 +87,7 @@ def latencies(reports: Sequence[CallReport], threshold_ms: float) -> Latencies:
         threshold_ms=threshold_ms,
         stages=tuple(_stage(name, times[name]) for name in STAGES),
         slow=tuple(_slow(report.call_id, turn) for report in reports for turn in slow_turns(report, threshold_ms)),
+        noticed=sum(turn.noticed for turn in turns),
     )
 
 
@@ -110,10 +118,21 @@ def latency_page(figures: Latencies) -> str:
         f"turns: {figures.turns}, calls: {figures.calls} ({kinds}); milliseconds",
         f"{'stage':34} {'turns':>6} {'p50':>8} {'p90':>8} {'p99':>8} {'longest':>8}",
         *map(_stage_line, figures.stages),
+        *_measured(figures),
         f"{len(figures.slow)} turns over {figures.threshold_ms:g} ms from mouth to ear" + (":" if figures.slow else ""),
         *(_slow_line(turn) for turn in figures.slow),
     ]
     return "\n".join(map(plain, lines)) + "\n"
+
+
+def _measured(figures: Latencies) -> Iterator[str]:
+    """From what the callers' waits are measured, if it is not their last sound."""
+    if figures.noticed:
+        begun = figures.turns - figures.greetings
+        yield (
+            f"{figures.noticed} of {begun} turns are timed from when the model noticed the pause, not from the "
+            "caller's last sound, which our ears have not heard: callers waited longer"
+        )
 
 
 def _spent(turn: Turn, name: str) -> float | None:

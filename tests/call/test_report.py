@@ -8,6 +8,7 @@ import attrs
 from opusagent.call.moments import Interrupted, KeysCame, Lapsed, ModelErred, ModelSaid, Transferred
 from opusagent.call.playout import Cut
 from opusagent.call.report import CallReport, Happening, page, tell, to_json
+from opusagent.call.turns import TurnLog
 from opusagent.realtime.events import ErrorDetail, ErrorEvent
 from opusagent.testing.play import Stage, play
 from opusagent.units import ItemId, LoopTime, Ms, Pcm16
@@ -56,6 +57,25 @@ def test_the_page_says_how_the_call_went() -> None:
         "1 key(s) pressed",
     ):
         assert words in shown
+
+
+def test_the_page_says_from_what_a_wait_is_measured() -> None:
+    """Our own ears know the caller's last sound; the model's service notices the pause later, or is all there is."""
+    log = TurnLog()
+    log.on_ear_stopped(1.0)
+    log.on_service_stopped(1.5)
+    log.on_first_delta(1.6)
+    log.on_first_sent(1.6, 1.69)
+    heard, base = log.all(), play(conversation)
+    log.on_service_stopped(10.0)
+    log.on_first_delta(10.1)
+    log.on_first_sent(10.1, 10.17)
+    both = log.all()
+    assert "longest wait 690 ms from the caller's last sound to the" in page(attrs.evolve(base, turns=heard))
+    noticed = page(attrs.evolve(base, turns=both[1:]))
+    assert "longest wait 170 ms from when the model noticed the pause to the" in noticed
+    mixed = page(attrs.evolve(base, turns=both))
+    assert "690 ms from the caller's last sound and 170 ms from when the model noticed the pause to" in mixed
 
 
 def test_what_the_model_made_is_heard_cut_or_left() -> None:

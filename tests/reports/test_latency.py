@@ -1,5 +1,6 @@
 """Where the time went: percentiles of known turns, and the turns that are too slow."""
 
+import attrs
 import pytest
 
 from opusagent.call.turns import Turn
@@ -60,6 +61,14 @@ def test_the_page_says_the_figures_and_names_the_slow_turns() -> None:
         "1 turns over 500 ms from mouth to ear:\n"
         "  call b, 5.00 s: 1000 ms (model 900, bridge 4, platform 96)\n"
     )
+
+
+def test_turns_that_only_the_model_noticed_are_told_apart() -> None:
+    noticed = attrs.evolve(SLOW, noticed=True)
+    figures = latencies([report("a", GREETING, TURN, noticed, UNANSWERED)], 500)
+    assert figures.noticed == 1
+    assert "1 of 3 turns are timed from when the model noticed the pause" in latency_page(figures)
+    assert "noticed" not in latency_page(latencies([report("a", GREETING, TURN)], 500))
 
 
 def test_calls_without_turns_have_no_figures() -> None:
