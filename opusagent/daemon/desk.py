@@ -94,14 +94,17 @@ class Desk:
             log.warning("refused", why=reason.value, times=count, **about)
 
     def may_resume(self, token: str, conversation: str | None) -> bool:
-        """A socket that names its conversation must name one of ours; for another, one of ours must miss its socket.
+        """Whoever names a conversation of ours, with the token that it came with: no place, and no rate, is in the way.
 
-        Where a call may live in another process, whoever is known is heard: it may have come back for that.
+        While there is no place for anybody: if it names none, one of ours must miss its socket; and where a call may
+        live in another process, whoever is known is heard, because it may have come back for that.
         """
         seats = self._roster.seats
-        if not isinstance(self._roster.elsewhere, Nowhere):
+        if conversation is not None and (token, conversation) in seats:
             return True
-        return seats.awaits(token) if conversation is None else (token, conversation) in seats
+        if self.vacancy() is None:
+            return False
+        return not isinstance(self._roster.elsewhere, Nowhere) or (conversation is None and seats.awaits(token))
 
     async def take_twilio_call(self, arrival: Arrival, socket: MessageSocket) -> None:
         """One media stream, from its first message to its end."""
@@ -149,13 +152,13 @@ class Desk:
             if name in self._roster.seats or not await self._roster.elsewhere.carry(name, resume(name[1]), socket):
                 await self._resume(caller, token, socket, dialect)
             return
-        if slot is None:
-            self.refuse(self.vacancy() or Refusal.FULL, {"platform_call": printable(caller.started.platform_call_id)})
-            await socket.send(*dialect.hang_up("no room for a further call"))
-            return
         name, seats = (token, caller.started.platform_call_id), self._roster.seats
         if name in seats:
             await socket.send(*dialect.hang_up("this conversation is already here"))
+            return
+        if slot is None:
+            self.refuse(self.vacancy() or Refusal.FULL, {"platform_call": printable(caller.started.platform_call_id)})
+            await socket.send(*dialect.hang_up("no room for a further call"))
             return
         limits = attrs.evolve(self._limits(), resume_seconds=platform.resume_seconds)
         with seats.kept(name, caller.seat):

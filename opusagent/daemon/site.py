@@ -102,7 +102,10 @@ class Calls(Protocol):
         ...
 
     def may_resume(self, token: str, conversation: str | None) -> bool:
-        """Whether a socket that is dialled now may be one that comes back; `conversation`: for which, if it says so."""
+        """Whether a socket that is dialled now is let in without a place, as one that comes back and nothing else.
+
+        `conversation`: for which, if it says so.
+        """
         ...
 
     async def take_twilio_call(self, arrival: Arrival, socket: MessageSocket) -> None:
@@ -238,7 +241,7 @@ class Reception:
             return self._no(reason)
         if not request.wants_websocket:
             return Response(200, CONNECTIVITY, "application/json")
-        if self._calls.vacancy() is not None and self._calls.may_resume(token, request.header(CONVERSATION_HEADER)):
+        if self._calls.may_resume(token, request.header(CONVERSATION_HEADER)):
             # Its call has a place already. If it should be a new one all the same, it is told so behind the 101.
             return Upgrade(partial(self._calls.take_audiocodes_call, arrival_of(request), token, None))
         slot = self._calls.reserve(request.peer)

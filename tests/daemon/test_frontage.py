@@ -6,7 +6,7 @@ import trio
 
 from opusagent.call.seat import CallerSeat
 from opusagent.daemon.admission import Refusal, Rules, Slot
-from opusagent.daemon.config import AudioCodes, Config, Secret, Server, Twilio
+from opusagent.daemon.config import AudioCodes, Config, Limits, Secret, Server, Twilio
 from opusagent.daemon.frontage import Frontage
 from opusagent.daemon.observer import Observer
 from opusagent.daemon.roster import Roster
@@ -23,9 +23,10 @@ BEFORE = Config(audiocodes=AudioCodes(tokens=(Secret(OLD),)), twilio=Twilio(inse
 AFTER = attrs.evolve(BEFORE, audiocodes=AudioCodes(tokens=(Secret(NEW),), path="/elsewhere"))
 
 
-def dialled(path: str, token: str = "") -> Request:
+def dialled(path: str, token: str = "", conversation: str | None = None) -> Request:
     headers = (("upgrade", "websocket"), ("authorization", f"Bearer {token}"))
-    return Request("GET", path, headers=headers)
+    named = () if conversation is None else (("ac-conversation-id", conversation),)
+    return Request("GET", path, headers=(*headers, *named))
 
 
 async def front(*, ready: bool = True) -> tuple[Frontage, Roster]:
@@ -123,3 +124,53 @@ async def test_the_room_is_that_of_the_generation_in_force_for_the_calls_of_all(
         503, b"all 3 calls are taken\n", headers=(("retry-after", "5"),)
     )
     assert roster.admission.refusals()[Refusal.FULL] == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "refused"),
+    [
+        (Limits(calls_per_source=1), 429),
+        (Limits(calls_per_second=0.1), 503),
+        (Limits(calls_per_second_per_source=0.1), 429),
+    ],
+)
+async def test_who_comes_back_for_a_call_is_bound_by_no_limit_on_calls_that_begin(limits: Limits, refused: int) -> None:
+    """Only by the call's own name with the call's own token: whatever else is dialled counts as a new call."""
+    tokens = (Secret(OLD), Secret(NEW))
+    config = attrs.evolve(BEFORE, audiocodes=AudioCodes(tokens=tokens), limits=limits)
+    roster = Roster()
+    frontage = Frontage(await generation(1, config), roster, Observer(), lambda: True)
+    assert await status(frontage, dialled("/audiocodes", OLD, "conversation-1")) == 101
+    ours, _ = memory_pair()
+    name = BearerTokens([OLD]).recognise(f"Bearer {OLD}")
+    assert name is not None
+    seat = CallerSeat(ours)
+    with roster.seats.kept((name, "conversation-1"), seat), trio.fail_after(20):
+        for _ in range(3):
+            assert await status(frontage, dialled("/audiocodes", OLD, "conversation-1")) == 101
+        back = await frontage.answer(dialled("/audiocodes", OLD, "conversation-1"))
+        assert isinstance(back, Upgrade)
+        await _resume(back, seat)
+        assert roster.connections == 1
+        others = [(OLD, "conversation-2"), (NEW, "conversation-1"), (OLD, None), ("nobody's", "conversation-1")]
+        told = [await status(frontage, dialled("/audiocodes", token, named)) for token, named in others]
+        assert told == [refused, refused, refused, 401]
+
+
+async def test_who_names_a_call_and_begins_another_has_no_place() -> None:
+    """The name in the upgrade lets a socket past the limits; what it says behind that is held to it."""
+    frontage, roster = await front()
+    ours, _ = memory_pair()
+    name = BearerTokens([OLD]).recognise(f"Bearer {OLD}")
+    assert name is not None
+    with roster.seats.kept((name, "conversation-1"), CallerSeat(ours)):
+        granted = await frontage.answer(dialled("/audiocodes", OLD, "conversation-1"))
+        assert isinstance(granted, Upgrade)
+        platform, theirs = memory_pair()
+        await platform.send(
+            render(SessionInitiate(conversationId="conversation-2", supportedMediaFormats=("raw/lpcm16",)))
+        )
+        with trio.fail_after(20):
+            await granted.serve(theirs)
+            assert "no room for a further call" in repr(parse_bridge_message(await platform.receive()))
+    assert (roster.connections, roster.admission.refusals()[Refusal.FULL]) == (0, 1)
