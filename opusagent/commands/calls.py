@@ -2,8 +2,10 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, Literal
 
 import attrs
@@ -126,15 +128,12 @@ class Calls:
 
 
 def _demo(output: Path, platform: Platform) -> int:
-    from opusagent.daemon.logs import configure_logs
     from opusagent.demo.show import run_demo
 
-    configure_logs("text", logging.WARNING)
-    return OK if trio.run(run_demo, output, sys.stdout.write, platform) else FAILED
+    return _perform(output, partial(run_demo, output, sys.stdout.write, platform))
 
 
 def _demo_fault(name: str, output: Path, platform: Platform, agent: Path | None) -> int:
-    from opusagent.daemon.logs import configure_logs
     from opusagent.demo.faults import ORDEALS, mistaken, titles
     from opusagent.demo.ordeal import run_ordeal
 
@@ -144,14 +143,26 @@ def _demo_fault(name: str, output: Path, platform: Platform, agent: Path | None)
     if name not in ORDEALS or agent is not None:
         complain(mistaken(name) if agent is None else "a fault is shown with the parrot only: leave --agent out")
         return WRONG_CONFIGURATION
-    configure_logs("text", logging.WARNING)
-    return OK if trio.run(run_ordeal, ORDEALS[name], output, sys.stdout.write, platform) else FAILED
+    return _perform(output, partial(run_ordeal, ORDEALS[name], output, sys.stdout.write, platform))
 
 
 def _demo_agent(path: Path, output: Path, environ: Mapping[str, str]) -> int:
     from opusagent.daemon.config import load
-    from opusagent.daemon.logs import configure_logs
     from opusagent.demo.agent import run_agent_demo
 
+    return _perform(output, partial(run_agent_demo, load(path, environ), output, sys.stdout.write))
+
+
+def _perform(output: Path, demo: Callable[[], Awaitable[bool]]) -> int:
+    """Run a demo that leaves something in `output`, if anything can be left there."""
+    from opusagent.daemon.logs import configure_logs
+
+    try:
+        output.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        complain(f"{output}: cannot be written to, for --output: {error.strerror}")
+        return WRONG_CONFIGURATION
     configure_logs("text", logging.WARNING)
-    return OK if trio.run(run_agent_demo, load(path, environ), output, sys.stdout.write) else FAILED
+    return OK if trio.run(demo) else FAILED

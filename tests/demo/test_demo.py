@@ -5,8 +5,10 @@ import wave
 from functools import partial
 from pathlib import Path
 
+import pytest
 import trio
 
+from opusagent.cli import main
 from opusagent.demo.show import run_demo
 
 PATIENCE = 30.0
@@ -44,6 +46,18 @@ async def test_the_recording_plays_during_the_demo_and_after_kill_minus_nine(tmp
         before = seconds_of(recording)
         process.kill()
     assert seconds_of(recording) >= before
+
+
+@pytest.mark.parametrize("wish", [[], ["--fault", "model-drop"], ["--agent", "examples/clinic.toml"]])
+def test_an_output_that_cannot_be_written_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wish: list[str]
+) -> None:
+    (tmp_path / "afile").touch()
+    for place in (tmp_path / "afile", tmp_path / "afile" / "below"):
+        assert main(["demo", "--output", str(place), *wish], {}) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert said.err.startswith(f"opusagent: {place}: cannot be written to, for --output: ")
 
 
 async def test_the_demo_shows_a_conversation_and_leaves_its_recording_and_report(tmp_path: Path) -> None:
