@@ -1,5 +1,6 @@
 """When another session is tried, and when no more."""
 
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from random import Random
 
@@ -136,28 +137,35 @@ def test_tries_that_fail_while_it_is_open_keep_it_open_for_no_longer() -> None:
     assert breaker.admits_at(ONE, opens) == opens
 
 
-def outage(calls: int, seconds: float) -> tuple[int, int]:
-    """So many calls lose their model together, and nobody is there for so long: how many survive, by how many dials."""
-    breaker, dice = Breaker(), Random(5)  # noqa: S311 (the same each time)
-    lives = [Recovery() for _ in range(calls)]
-    agenda = [(life.on_lost(LOST, dice.random(), T0), number) for number, life in enumerate(lives)]
-    survivors = dials = 0
+def play_out(breaker: Breaker, lives: Sequence[Recovery], dues: Sequence[LoopTime], over: float) -> tuple[int, int]:
+    """Each call tries when it is due, in an outage that is over then: how many are served, and by how many dials."""
+    dice = Random(5)  # noqa: S311 (the same each time)
+    agenda = [(due, number) for number, due in enumerate(dues)]
+    heapify(agenda)
+    served = dials = 0
     while agenda:
-        due, number = min((due, number) for due, number in agenda if not isinstance(due, End))
-        agenda.remove((due, number))
+        due, number = heappop(agenda)
         admitted = breaker.admits_at(CallId(str(number)), due)
         if admitted > due:
             again = lives[number].deferred(LoopTime(admitted + dice.random() * 0.2), BUSY)
-        elif due >= T0 + seconds:
+        elif due >= over:
             breaker.on_answer()
-            survivors += 1
+            served += 1
             continue
         else:
             dials += 1
             breaker.on_failure(due)
             again = lives[number].on_lost(BUSY, dice.random(), due)
-        agenda += [] if isinstance(again, End) else [(again, number)]
-    return survivors, dials
+        if not isinstance(again, End):
+            heappush(agenda, (again, number))
+    return served, dials
+
+
+def outage(calls: int, seconds: float) -> tuple[int, int]:
+    """So many calls lose their model together, and nobody is there for so long: how many survive, by how many dials."""
+    lives = [Recovery() for _ in range(calls)]
+    dues = [life.on_lost(LOST, number / calls, T0) for number, life in enumerate(lives)]
+    return play_out(Breaker(), lives, [due for due in dues if not isinstance(due, End)], T0 + seconds)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 1, 3, 5, 8, 10])
@@ -170,30 +178,11 @@ def test_every_call_survives_an_outage_that_ends_in_time_and_does_not_storm(call
 
 def crowd(a_second: int, seconds: int) -> tuple[int, int]:
     """So many new calls come every second of an outage and of two more: how many are served, and by how many dials."""
-    breaker, dice = opened(), Random(7)  # noqa: S311 (the same each time)
-    lives = [Recovery() for _ in range(a_second * (seconds + 2))]
-    agenda = [(T0 + number / a_second, number) for number in range(len(lives))]
-    heapify(agenda)
-    served = dials = 0
-    while agenda:
-        now, number = heappop(agenda)
-        due = LoopTime(now)
-        if now == T0 + number / a_second and not breaker.is_closed:
-            lives[number].on_barred(BUSY, due)
-        admitted = breaker.admits_at(CallId(str(number)), due)
-        if admitted > due:
-            again = lives[number].deferred(LoopTime(admitted + dice.random() * 0.2), BUSY)
-        elif now >= T0 + seconds:
-            breaker.on_answer()
-            served += 1
-            continue
-        else:
-            dials += 1
-            breaker.on_failure(due)
-            again = lives[number].on_lost(BUSY, dice.random(), due)
-        if not isinstance(again, End):
-            heappush(agenda, (again, number))
-    return served, dials
+    came = [LoopTime(T0 + number / a_second) for number in range(a_second * (seconds + 2))]
+    lives = [Recovery() for _ in came]
+    for life, at in zip(lives, came, strict=True):
+        life.on_barred(BUSY, at)
+    return play_out(opened(), lives, came, T0 + seconds)
 
 
 def test_thousands_of_calls_that_come_in_an_outage_do_not_storm_and_are_served_if_it_ends_in_time() -> None:
