@@ -91,10 +91,10 @@ class Presence:
         return (Note(RolledOver(now)),)
 
     def _pay(self, now: LoopTime) -> Sequence[Command]:
-        if self._owes_turn and self._policy.turns.local:
-            return (TellModel(InputAudioBufferCommit()),)
+        heard: tuple[Command, ...] = ()
         if self._owes_turn:
+            heard = (TellModel(InputAudioBufferCommit()),) if self._policy.turns.local else ()
             self._gate.hold()
             self._gate.expect(now)
         wish, self._wish = self._wish, None
-        return self._voice.ask(wish, now) if wish else tuple(map(TellModel, self._gate.on_time(now)))
+        return (*heard, *(self._voice.ask(wish, now) if wish else map(TellModel, self._gate.on_time(now))))

@@ -21,7 +21,7 @@ from opusagent.call.commands import (
 from opusagent.call.keypad import ONE_GO
 from opusagent.call.moments import AnswerBegan, CallerPaused, Interrupted, KeysCame, ModelErred, ModelReady
 from opusagent.call.playout import Cut, Playout
-from opusagent.call.policy import Policy, TurnPolicy
+from opusagent.call.policy import Budget, Policy, TurnPolicy
 from opusagent.call.reasons import End, EndReason
 from opusagent.call.session import Session
 from opusagent.errors import INTERNAL_ERROR
@@ -31,6 +31,7 @@ from opusagent.realtime.events import (
     ConversationItemTruncate,
     ErrorDetail,
     ErrorEvent,
+    InputAudioBufferCommit,
     InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
@@ -46,10 +47,12 @@ from opusagent.realtime.events import (
     SessionUpdated,
     StatusDetails,
     UnknownEvent,
+    Usage,
 )
 from opusagent.realtime.events import (
     Session as ServiceSession,
 )
+from opusagent.realtime.responses import OutputTokens
 from opusagent.realtime.settings import greeting_response, session_update
 from opusagent.units import ItemId, LoopTime, Ms
 
@@ -61,16 +64,23 @@ CONFIGURED = SessionUpdated(session=ServiceSession())
 
 NEVER = LoopTime(math.inf)
 BY_SERVICE = TurnPolicy()
+UNBOUNDED = Budget()
 
 
 class Scene:
     """A session whose time a test turns by hand."""
 
-    def __init__(self, greeting: str | None = None, clips: Clips = NO_CLIPS, turns: TurnPolicy = BY_SERVICE) -> None:
+    def __init__(
+        self,
+        greeting: str | None = None,
+        clips: Clips = NO_CLIPS,
+        turns: TurnPolicy = BY_SERVICE,
+        budget: Budget = UNBOUNDED,
+    ) -> None:
         self.now = LoopTime(50.0)
         self.marks: dict[LoopTime, str] = {}
         self.playout = Playout(PCM16_24K, MULAW_8K)
-        self.session = Session(OPENING, self.playout, Policy("Be brief.", greeting, turns, clips=clips))
+        self.session = Session(OPENING, self.playout, Policy("Be brief.", greeting, turns, clips=clips, budget=budget))
 
     def hear(self, *events: ServerEvent | UnknownEvent) -> list[Command]:
         return [command for event in events for command in self.session.on_model(event, self.now)]
@@ -320,3 +330,22 @@ def test_a_goodbye_that_comes_to_nothing_is_asked_for_once_more() -> None:
         ResponseCreate
     ]
     assert ends(scene.hear(created("r3"), done("r3"))) == [End(EndReason.AGENT_DONE)]
+
+
+def test_a_goodbye_that_waits_for_a_turn_is_owed_beside_it_when_the_session_is_lost() -> None:
+    """With turns of ours: the next session hears the turn, and answers it with the goodbye."""
+    scene = Scene(turns=TurnPolicy(local=True), budget=Budget(tokens=10))
+    scene.hear(SessionCreated(session=ServiceSession()), CONFIGURED)
+    scene.session.on_ear(speaking=True, now=scene.now)
+    used = Usage(output_token_details=OutputTokens(text_tokens=20))
+    scene.hear(created("r1"), ResponseDone(response=Response(id="r1", status="completed", usage=used)))
+    scene.session.on_ear(speaking=False, now=scene.now)
+    scene.session.on_model_lost(End(EndReason.MODEL_LOST), scene.now)
+    told = [each.event for each in scene.hear(CONFIGURED) if isinstance(each, TellModel)]
+    assert told == [InputAudioBufferCommit()]
+    (answer,) = (
+        each.event for each in scene.hear(InputAudioBufferCommitted(item_id="caller-1")) if isinstance(each, TellModel)
+    )
+    assert isinstance(answer, ResponseCreate)
+    assert answer.response is not None
+    assert Policy().winding_down in (answer.response.instructions or "")
