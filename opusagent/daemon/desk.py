@@ -79,8 +79,11 @@ class Desk:
         return self._roster.vacancy(self._rules)
 
     def reserve(self, source: str) -> Slot | Refusal:
-        """A place, before the platform is told 101."""
-        return self._roster.reserve(source, self._rules, LoopTime(trio.current_time()))
+        """A place, before the platform is told 101; or none, which is counted and logged as any refusal is."""
+        answer = self._roster.reserve(source, self._rules, LoopTime(trio.current_time()))
+        if isinstance(answer, Refusal):
+            self._tell(answer, {"peer": source})
+        return answer
 
     def release(self, slot: Slot) -> None:
         """Its connection is over, with all that the call has left."""
@@ -88,7 +91,9 @@ class Desk:
 
     def refuse(self, reason: Refusal, about: Mapping[str, str]) -> None:
         """Count it, and log it unless the log has just told of another for the same reason."""
-        self._roster.admission.refuse(reason)
+        self._tell(self._roster.admission.refuse(reason), about)
+
+    def _tell(self, reason: Refusal, about: Mapping[str, str]) -> None:
         count = self._roster.complaints.due(reason, LoopTime(trio.current_time()))
         if count:
             log.warning("refused", why=reason.value, times=count, **about)

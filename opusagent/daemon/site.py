@@ -37,9 +37,9 @@ RETRY_SECONDS: Final = "5"
 TEXTS: Final[Mapping[Refusal, str]] = {
     Refusal.DRAINING: "draining: no new calls",
     Refusal.MEMORY: "no memory for a further call",
-    Refusal.TOO_FAST: "too many calls at once",
+    Refusal.TOO_FAST: "too many calls in a second",
     Refusal.SOURCE_FULL: "all calls of this address are taken",
-    Refusal.SOURCE_TOO_FAST: "too many calls at once from this address",
+    Refusal.SOURCE_TOO_FAST: "too many calls in a second from this address",
     Refusal.UNSIGNED: "a signature of Twilio's is needed",
     Refusal.FORGED: "the signature is not Twilio's for this address",
     Refusal.NO_BEARER: "a bearer token is needed",
@@ -90,7 +90,7 @@ class Calls(Protocol):
         ...
 
     def reserve(self, source: str) -> Slot | Refusal:
-        """A place for a call from the address `source`; or why there is none, which has been counted."""
+        """A place for a call from the address `source`; or why there is none, which has been counted and logged."""
         ...
 
     def release(self, slot: Slot) -> None:

@@ -3,9 +3,11 @@
 import attrs
 import pytest
 import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock
 
 from opusagent.call.seat import CallerSeat
-from opusagent.daemon.admission import Refusal, Rules, Slot
+from opusagent.daemon.admission import COMPLAINT_SECONDS, Refusal, Rules, Slot
 from opusagent.daemon.config import AudioCodes, Config, Limits, Secret, Server, Twilio
 from opusagent.daemon.frontage import Frontage
 from opusagent.daemon.observer import Observer
@@ -174,3 +176,34 @@ async def test_who_names_a_call_and_begins_another_has_no_place() -> None:
             await granted.serve(theirs)
             assert "no room for a further call" in repr(parse_bridge_message(await platform.receive()))
     assert (roster.connections, roster.admission.refusals()[Refusal.FULL]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("limits", "why", "told"),
+    [
+        (Limits(calls_per_source=1), "source_full", b"all calls of this address are taken\n"),
+        (Limits(calls_per_second=0.01), "too_fast", b"too many calls in a second\n"),
+        (
+            Limits(calls_per_second_per_source=0.01),
+            "source_too_fast",
+            b"too many calls in a second from this address\n",
+        ),
+    ],
+)
+async def test_who_is_refused_by_a_limit_is_told_which_and_the_log_tells_in_ten_seconds_once(
+    limits: Limits, why: str, told: bytes, autojump_clock: MockClock
+) -> None:
+    roster = Roster()
+    frontage = Frontage(await generation(1, attrs.evolve(BEFORE, limits=limits)), roster, Observer(), lambda: True)
+    assert await status(frontage, dialled("/twilio/media")) == 101
+    with capture_logs() as logs:
+        for wait in (0, 0, 0, COMPLAINT_SECONDS):
+            await trio.sleep(wait)
+            answer = await frontage.answer(dialled("/twilio/media"))
+            assert isinstance(answer, Response)
+            assert answer.body == told
+    assert [(line["event"], line["why"], line["times"], "peer" in line) for line in logs] == [
+        ("refused", why, 1, True),
+        ("refused", why, 3, True),
+    ]
+    assert roster.admission.refusals()[Refusal(why)] == 4
