@@ -28,6 +28,12 @@ class Line:
         """Whether the caller has been passed on."""
         return now < self._gone_at + GONE_SECONDS
 
+    def in_words(self, now: LoopTime) -> str:
+        """What we had done with it, if it ends now: what the platform tells as a hang-up was perhaps none."""
+        if self.is_gone(now):
+            return "the caller had been put through"
+        return "a transfer or keys for the other side were under way" if self.holder else ""
+
     @property
     def is_taken(self) -> bool:
         """Whether whoever wants it has to wait."""

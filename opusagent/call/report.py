@@ -88,7 +88,8 @@ class Peaks:
 class CallReport:
     """One call, whole. `report.json` holds exactly these fields.
 
-    `started` is wall clock, `seconds` the length. `end` is why it ended and `end_detail` what is known of it.
+    `started` is wall clock, `seconds` the length. `end` is why it ended and `end_detail` what is known of it;
+    a call that ends where we had passed it on may be told as a hang-up, and then this says so.
     `setup_seconds`: until the model was ready. `turns` are timed, `caller_turns` and `barge_ins` counted.
     `line_gaps`: for how long the platform's socket was away, each time, the last time perhaps for good; `model_gaps`
     the model's session. `rollovers`: when another session took over before the service ended the one before, in seconds

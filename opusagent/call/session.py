@@ -110,11 +110,11 @@ class Session:
             always=policy.turns.interrupt is Interrupt.NEVER,
             greeting=policy.greeting is not None and not policy.turns.greeting_interruptible,
         )
-        self._line: Final = Line()
-        self._keypad: Final = Keypad(policy, self._voice, self._gate, self._attention, self._farewell, self._line)
-        self._errands: Final = Errands(policy, self._voice, self._gate, self._farewell, self._line)
+        self.line: Final = Line()
+        self._keypad: Final = Keypad(policy, self._voice, self._gate, self._attention, self._farewell, self.line)
+        self._errands: Final = Errands(policy, self._voice, self._gate, self._farewell, self.line)
         self._captions: Final = Captions()
-        self.silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell, self._line)
+        self.silence: Final = SilenceOwner(policy, self._voice, self._gate, self._errands, self._farewell, self.line)
         self._presence: Final = Presence(policy, self._voice, self._gate, self._floor, self._errands)
         rests = (self._gate, self._floor, self.silence, self._farewell, self._faults)
         self.rollover: Final = Rollover(opening, playout, *rests)
@@ -249,8 +249,8 @@ class Session:
 
     def on_transfer(self, target: str, why_not: str, now: LoopTime) -> Sequence[Command]:
         """The transfer that a key asked for, or that no model is there, was done, or was not, and `why_not`."""
-        by = self._keypad if self._line.holder == KEY else self.silence
-        self._line.give_back(self._line.holder, now, gone=not why_not)
+        by = self._keypad if self.line.holder == KEY else self.silence
+        self.line.give_back(self.line.holder, now, gone=not why_not)
         return self.settled(by.on_transfer(target, why_not, now), now)
 
     def _spend(self, now: LoopTime) -> Sequence[Command]:
@@ -294,12 +294,12 @@ class Session:
     def on_line_lost(self) -> None:
         """The platform is away, and may come back."""
         self._farewell.suspend()
-        self._line.is_away = True
+        self.line.is_away = True
 
     def on_line_back(self, gap: float, now: LoopTime) -> Sequence[Command]:
         """The platform is back after `gap` seconds."""
         self._farewell.resume(now)
-        self._line.is_away = False
+        self.line.is_away = False
         return self.settled(self._voice.on_line_back(gap, now), now)
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ class Session:
         if self._end is not None:
             return ()
         follow = (*commands, *self._break_silence(now), *self._take_line(now), *self._end_if_parted(now))
-        is_settled = self._presence.is_here and not (self._keypad.wants_answer or self._line.holder)
+        is_settled = self._presence.is_here and not (self._keypad.wants_answer or self.line.holder)
         follow = (*follow, *self._listen_or_not(now), *self.rollover.observe(is_settled=is_settled, now=now))
         for place, command in enumerate(follow):
             if isinstance(command, EndCall):
@@ -369,7 +369,7 @@ class Session:
         if self._farewell.is_final:
             return not self.silence.waits_for_transfer
         owes = self._presence.owes or self._gate.is_held or self._errands.is_busy or self._keypad.wants_answer
-        return self._gate.is_free and not owes and not self._line.holder
+        return self._gate.is_free and not owes and not self.line.holder
 
     def _end_if_parted(self, now: LoopTime) -> Sequence[Command]:
         if self._last_before_goodbye is None and self.playout.is_quiet(now):

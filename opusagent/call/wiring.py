@@ -331,6 +331,7 @@ class Call:
         if self.monitor is not None:
             self.monitor.measure(now)
         end = self.ending.end_of_call or End(EndReason.FAULT, "cancelled from outside")
+        passed_on = self.session.line.in_words(now) if end.reason is EndReason.CALLER_HUNG_UP else ""
         counts, who = self.session.statistics(), self.caller.started
         audio, words = audio_account(self.uplink, self.playout, self._media, now), self.transcript()
         return CallReport(
@@ -342,7 +343,7 @@ class Call:
             started=started,
             seconds=round(now - self.began, 3),
             end=end.reason,
-            end_detail=end.detail,
+            end_detail="; ".join(filter(None, (end.detail, passed_on))),
             setup_seconds=self.account.ready_after,
             turns=self.account.turns(),
             caller_turns=counts.turns,

@@ -329,6 +329,7 @@ def test_a_caller_whom_no_model_serves_is_passed_on_if_the_configuration_names_s
     )
     assert hands.transfers == ["desk"]
     assert report.end is EndReason.CALLER_HUNG_UP
+    assert report.end_detail == "stop; the caller had been put through"
     passed_on = "the call cannot go on; the caller was to be passed on to desk, and was"
     assert [each.what for each in report.story if "desk" in each.what] == [passed_on]
 

@@ -51,6 +51,30 @@ def test_the_words_before_a_transfer_are_heard_to_their_end() -> None:
     assert heard == [2 * 8000]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "output", "stays", "told"),
+    [
+        (0.0, DONE, 1.0, "stop; the caller had been put through"),
+        (0.0, DONE, 10.0, "stop"),
+        (0.0, REFUSED, 1.0, "stop"),
+        (5.0, DONE, 1.0, "stop; a transfer or keys for the other side were under way"),
+    ],
+)
+def test_a_stream_that_ends_after_a_transfer_is_told_as_such(
+    seconds: float, output: str, stays: float, told: str
+) -> None:
+    """Twilio says `stop` for both. Who is still here long after was not put through."""
+
+    async def script(stage: Stage) -> None:
+        model = await stage.answered()
+        await call_tools(model, "response-1", TRANSFER)
+        await trio.sleep(stays)
+        await stage.caller.hang_up()
+
+    report = play(script, profile=profile(Policy(), ScriptedHands({"transfer_call": taking(seconds, output)})))
+    assert (report.end, report.end_detail) == (EndReason.CALLER_HUNG_UP, told)
+
+
 def test_a_transfer_without_words_does_not_wait() -> None:
     async def script(stage: Stage) -> None:
         model = await stage.answered()
