@@ -79,20 +79,22 @@ class CallerSeat:
         """The line is lost; another may come."""
         self.line.lost.set()
 
-    async def occupy(self, socket: MessageSocket) -> None:
+    async def occupy(self, socket: MessageSocket) -> bool:
         """Let `socket` take over. Returns when the call does not need it any more; its owner closes it then.
 
-        That is at once if the call is over.
+        That is at once if the call is over. False if the call is over and `socket` has never been its line: the call
+        has said nothing on it, and a platform takes a mere close for a line that broke, and comes back once more.
         """
         if self.vacated.is_set():
             await trio.lowlevel.checkpoint()
-            return
+            return False
         line = Line(socket)
         if self._next is not None:
             self._next.released.set()
         self._next = line
         self._news.set()
         await line.released.wait()
+        return self._next is not line
 
     async def newcomer(self) -> None:
         """Until another socket wants the seat."""

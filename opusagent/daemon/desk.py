@@ -195,7 +195,8 @@ class Desk:
             await socket.send(*dialect.hang_up("conversation not found"))
             return
         log.info("conversation resumed", platform_call=call.platform_call_id)
-        await seat.occupy(socket)
+        if not await seat.occupy(socket):
+            await socket.send(*dialect.hang_up("the call is over"))
 
     def _limits(self) -> Limits:
         limits = self._config.limits

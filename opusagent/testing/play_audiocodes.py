@@ -59,10 +59,10 @@ class AudioCodesStage(CallStage[ScriptedAudioCodesCaller]):
             if not isinstance(came, CallResumed):
                 return
             seats = [call.seat for call in self.calls if call.started.platform_call_id == came.platform_call_id]
-            if seats:
-                await seats[0].occupy(socket)
-            else:
+            if not seats:
                 await socket.send(*dialect.hang_up("conversation not found"))
+            elif not await seats[0].occupy(socket):
+                await socket.send(*dialect.hang_up("the call is over"))
         except OpusagentError:
             pass
         finally:

@@ -41,14 +41,36 @@ async def test_of_two_newcomers_the_last_one_sits_and_the_other_is_let_go(autoju
 
 
 async def test_nobody_waits_for_a_call_that_is_over(autojump_clock: MockClock) -> None:
-    """Neither who waited already nor who comes while the recording is being finished."""
-    seat = CallerSeat(a_socket())
+    """Neither who waited already nor who comes while the recording is being finished; both are told that it is over."""
+    seat, had_a_call = CallerSeat(a_socket()), list[bool]()
+
+    async def come() -> None:
+        had_a_call.append(await seat.occupy(a_socket()))
+
     async with trio.open_nursery() as owners:
-        owners.start_soon(seat.occupy, a_socket())
+        owners.start_soon(come)
         await wait_all_tasks_blocked()
         seat.vacate()
     with trio.fail_after(1):
-        await seat.occupy(a_socket())
+        await come()
+    assert had_a_call == [False, False]
+
+
+async def test_who_was_seated_or_gave_way_to_another_had_a_call(autojump_clock: MockClock) -> None:
+    """Nobody is told that a call is over which goes on over another socket, or which said so itself."""
+    seat, had_a_call = CallerSeat(a_socket()), list[bool]()
+
+    async def come() -> None:
+        had_a_call.append(await seat.occupy(a_socket()))
+
+    async with trio.open_nursery() as owners:
+        for _ in range(2):
+            owners.start_soon(come)
+            await wait_all_tasks_blocked()
+        assert had_a_call == [True]
+        seat.change()
+        seat.vacate()
+    assert had_a_call == [True, True]
 
 
 def test_a_seat_cannot_change_without_a_newcomer() -> None:

@@ -309,7 +309,7 @@ def test_a_platform_that_does_not_come_back_in_time_has_hung_up() -> None:
     assert 30 <= gap < 31.5
 
 
-def test_who_comes_while_the_call_is_being_finished_does_not_wait_for_ever() -> None:
+def test_who_comes_while_the_call_is_being_finished_is_told_so_and_does_not_wait_for_ever() -> None:
     """The last moment: the call has given up and is still saying goodbye to the model."""
 
     async def script(stage: AudioCodesStage) -> None:
@@ -322,7 +322,7 @@ def test_who_comes_while_the_call_is_being_finished_does_not_wait_for_ever() -> 
         line = stage.new_socket()
         await line.send(render(SessionResume(conversationId=NAME)))
         with trio.fail_after(GRACE.goodbye_seconds):
-            assert await last_words(line) == ([], 1000)
+            assert await last_words(line) == ([SessionError], 1000)
 
     play_audiocodes(script, Conversation(heeds_hangup=False))
 

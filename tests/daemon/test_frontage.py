@@ -14,7 +14,7 @@ from opusagent.daemon.observer import Observer
 from opusagent.daemon.roster import Roster
 from opusagent.net.auth import BearerTokens
 from opusagent.net.http import Request, Response, Upgrade
-from opusagent.platforms.audiocodes import SessionInitiate, SessionResume, parse_bridge_message, render
+from opusagent.platforms.audiocodes import SessionError, SessionInitiate, SessionResume, parse_bridge_message, render
 from opusagent.testing.memory import memory_pair
 from opusagent.units import LoopTime
 from tests.daemon.generations import generation
@@ -207,3 +207,21 @@ async def test_who_is_refused_by_a_limit_is_told_which_and_the_log_tells_in_ten_
         ("refused", why, 3, True),
     ]
     assert roster.admission.refusals()[Refusal(why)] == 4
+
+
+async def test_who_comes_back_for_a_call_that_ends_reads_that_it_is_over() -> None:
+    """A mere close is a broken line by the protocol: the platform would dial once more."""
+    frontage, roster = await front()
+    ours, _ = memory_pair()
+    name = BearerTokens([OLD]).recognise(f"Bearer {OLD}")
+    assert name is not None
+    seat = CallerSeat(ours)
+    with roster.seats.kept((name, "conversation-1"), seat):
+        granted = await frontage.answer(dialled("/audiocodes", OLD, "conversation-1"))
+        assert isinstance(granted, Upgrade)
+        seat.vacate()
+        platform, theirs = memory_pair()
+        await platform.send(render(SessionResume(conversationId="conversation-1")))
+        with trio.fail_after(20):
+            await granted.serve(theirs)
+            assert parse_bridge_message(await platform.receive()) == SessionError(reason="the call is over")
