@@ -22,6 +22,7 @@ from opusagent.daemon.config_platforms import (
     platform_problems,
     read_audiocodes,
     read_twilio,
+    twilio_doubts,
 )
 from opusagent.daemon.config_routes import RouteReader, RoutesTable, route_doubts
 from opusagent.daemon.config_tables import (
@@ -240,7 +241,7 @@ def _realtime(reader: TableReader, environ: Mapping[str, str]) -> Realtime:
 
 def doubts(config: Config) -> list[str]:
     """What is allowed and hardly meant, each with what to do about it."""
-    told = route_doubts(config)
+    told = [*twilio_doubts(config.server, config.twilio), *route_doubts(config)]
     if config.realtime.url == EMBEDDED_BACKEND:
         where = f"set the environment's {KEY_VARIABLE}, or `api_key_file` under [realtime]"
         told.append(f"callers will talk to the parrot inside this program and to no model: there is no key; {where}")

@@ -3,13 +3,23 @@
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 
 from opusagent.daemon.config_errors import TableReader
 from opusagent.daemon.config_tables import AUDIOCODES_FORMATS, AudioCodes, AudioCodesFormat, Server, Twilio
 from opusagent.daemon.config_twilio import AUTH_CREDENTIAL, AUTH_VARIABLE, token_of_environment
-from opusagent.daemon.config_values import ServerPath, Token, WrongValue, between, shared_keys_in, shown, tokens_in
+from opusagent.daemon.config_values import (
+    ServerPath,
+    Token,
+    WrongValue,
+    between,
+    is_loopback,
+    shared_keys_in,
+    shown,
+    tokens_in,
+)
 from opusagent.secret import Secret
 
 _T = TypeVar("_T")
@@ -139,6 +149,15 @@ def _twilio_problems(server: Server, twilio: Twilio | None, faulty: Collection[s
     elif server.public_url is None and "server.public_url" not in faulty:
         problems.append(_NO_PUBLIC_URL)
     return problems
+
+
+def twilio_doubts(server: Server, twilio: Twilio | None) -> list[str]:
+    """An address that the webhook hands to Twilio for the stream, and that Twilio does not dial."""
+    url = urlsplit(server.public_url or "")
+    if twilio is None or url.scheme != "http" or is_loopback(url.hostname or ""):
+        return []
+    told = f"`public_url` is {shown(server.public_url)}: Twilio refuses streams that are not wss:// (its error 31922)"
+    return [f"{told}; write the https:// address that it dials, at server.public_url"]
 
 
 def _audiocodes_problems(server: Server, audiocodes: AudioCodes | None, faulty: Collection[str]) -> list[str]:

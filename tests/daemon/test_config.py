@@ -397,6 +397,22 @@ def test_a_daemon_without_a_model_is_allowed_and_doubted() -> None:
     assert doubts(parse(PLATFORM, KEY, source="x.toml")) == []
 
 
+@pytest.mark.parametrize(
+    ("url", "platform", "doubted"),
+    [
+        ("http://voice.example.net", PLATFORM, True),
+        ("https://voice.example.net", PLATFORM, False),
+        ("http://127.0.0.1:8080", PLATFORM, False),
+        ("http://[::1]:8080", PLATFORM, False),
+        ("http://voice.example.net", "[audiocodes]\ninsecure = true\n", False),
+    ],
+)
+def test_a_public_address_that_twilio_does_not_stream_to_is_doubted(url: str, platform: str, *, doubted: bool) -> None:
+    """It is dialled all the same for the webhook, and the call ends before a word."""
+    told = doubts(parse(f'[server]\npublic_url = "{url}"\n{platform}', KEY, source="x.toml"))
+    assert ["31922" in each and each.endswith("at server.public_url") for each in told] == [True] * doubted
+
+
 def test_certificate_and_key_come_together() -> None:
     assert problems(PLATFORM + '[server]\ncertificate = "c.pem"\n') == (
         "`certificate` is no file that can be read: c.pem, at server.certificate",
