@@ -66,7 +66,8 @@ class RouteReader:
     def _agent_problem(self, key: str, agent: str, place: str, *others: str) -> Iterator[str]:
         if agent not in {DEFAULT_AGENT, *self._agents}:
             known = (*self._agents, DEFAULT_AGENT, *others)
-            yield f"`{key}` names the agent {shown(agent)}{unknown(agent, known, 'agent')}, at {place}"
+            meant = unknown(agent, known, "agent")
+            yield f"`{key}` names {shown(agent)}, and there is no such agent{meant}, at {place}"
 
 
 def bases_of(twilio: Twilio | None, audiocodes: AudioCodes | None) -> Mapping[Platform, str]:

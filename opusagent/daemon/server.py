@@ -111,7 +111,7 @@ def announce(generation: Generation, doorstep: Doorstep, admin: Doorstep | None 
         **({} if admin is None else {"admin_port": admin.port}),
     )
     for doubt in doubts(config):
-        log.warning("the configuration is allowed and hardly meant", what=doubt)
+        log.warning("doubtful configuration", what=doubt)
 
 
 def run_process(path: Path, environ: Mapping[str, str], start_embedded: StartEmbedded) -> int:

@@ -170,12 +170,12 @@ KNOWN = "(known are: `sales`, `default`)"
 @pytest.mark.parametrize(
     ("text", "told", "place"),
     [
-        ('default = "slaes"', '`default` names the agent "slaes", did you mean `sales`?', "default"),
-        ('bots = { x = "nobody" }', f'`bots` names the agent "nobody" {KNOWN}', 'bots."x"'),
-        ('bots = { x = "refuse" }', f'`bots` names the agent "refuse" {KNOWN}', 'bots."x"'),
+        ('default = "slaes"', '`default` names "slaes", and there is no such agent, did you mean `sales`?', "default"),
+        ('bots = { x = "nobody" }', f'`bots` names "nobody", and there is no such agent {KNOWN}', 'bots."x"'),
+        ('bots = { x = "refuse" }', f'`bots` names "refuse", and there is no such agent {KNOWN}', 'bots."x"'),
         (
             'parameters = { d = { x = "sale" } }',
-            '`parameters` names the agent "sale", did you mean `sales`?',
+            '`parameters` names "sale", and there is no such agent, did you mean `sales`?',
             'parameters.d."x"',
         ),
         ('numbers = "sales"', '`numbers` must be a table like { "a" = "b" }, not "sales"', "numbers"),
