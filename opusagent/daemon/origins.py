@@ -45,29 +45,34 @@ class _Entry:
 
 
 def _lines(config: Config, document: Mapping[str, object], environ: Mapping[str, str]) -> Iterator[str]:
+    """Keys that are in no table come first: TOML puts what stands below the head of a table into it."""
     for table in _entries(config):
-        if table.name == "agents" and config.agents:
-            yield from _agents(config, document)
-        elif not attrs.has(type(table.value)):
+        if not _has_a_head(table):
             origin = FILE if table.value else DEFAULT
             yield f"# {table.name} is not configured" if table.value is None else _line(table, origin)
+    for table in filter(_has_a_head, _entries(config)):
+        if table.name == "agents":
+            yield from _agents(config, document)
         else:
-            yield f"[{table.name}]"
+            yield from ("", f"[{table.name}]")
             for entry in _entries(table.value):
                 yield _line(entry, _origin(table.name, entry, document.get(table.name), environ))
-            yield ""
+
+
+def _has_a_head(table: _Entry) -> bool:
+    """Whether it stands under a `[name]`, or several."""
+    return attrs.has(type(table.value)) or (table.name == "agents" and bool(table.value))
 
 
 def _agents(config: Config, document: Mapping[str, object]) -> Iterator[str]:
     """The agents as the file would have them in full. What one does not say comes from `[agent]`, or from nowhere."""
     written, below = document.get("agents"), document.get("agent")
     for agent, table in zip(config.agents, written if _is_array(written) else (), strict=True):
-        yield "[[agents]]"
+        yield from ("", "[[agents]]")
         for entry in sorted(_entries(agent), key=lambda entry: entry.name != "name"):
             own = _is_table(table) and entry.name in table
             inherited = _is_table(below) and entry.name in below
             yield _line(entry, FILE if own else INHERITED if inherited else DEFAULT)
-        yield ""
 
 
 def _line(entry: _Entry, origin: str) -> str:

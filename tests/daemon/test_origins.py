@@ -1,5 +1,7 @@
 """`opusagent config`: what is in effect, where it comes from, and never a secret."""
 
+import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,18 @@ def test_each_value_says_where_it_comes_from(place: Path, capsys: pytest.Capture
         "# public_url is not set": "default",
     }
     assert {line: lines.get(line) for line in expected} == expected
+
+
+def test_what_is_shown_is_the_file_that_it_says(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys of no table stand before the first one, and before each table is an empty line."""
+    assert main(["config", str(place / "x.toml")], {"CREDENTIALS_DIRECTORY": str(place)}) == 0
+    text = capsys.readouterr().out
+    shown = tomllib.loads(text)
+    assert (shown["tools"], shown["agents"]) == ([], [])
+    assert "tools" not in shown["alerts"]
+    lines = text.splitlines()
+    assert lines[0]
+    assert all(not before for before, line in pairwise(lines) if line.startswith("["))
 
 
 AGENTS = """
