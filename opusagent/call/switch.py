@@ -6,10 +6,15 @@ import attrs
 
 from opusagent.call.progress import Progress
 from opusagent.call.vitals import Vitals
+from opusagent.platforms.dialect import CallerNamed
 
 
 class Recorded(Protocol):
     """What is being recorded."""
+
+    def named(self) -> CallerNamed:
+        """What the platform has said of the caller since the start."""
+        ...
 
     def progress(self) -> Progress:
         """What it has come to so far."""
@@ -50,6 +55,10 @@ class RecordingSwitch:
         """Record again."""
         if self._call is not None:
             self._call.resume_recording()
+
+    def named(self) -> CallerNamed:
+        """What the platform has said of the caller since the start."""
+        return CallerNamed("", "", {}) if self._call is None else self._call.named()
 
     def progress(self) -> Progress:
         """What the call has come to so far."""

@@ -193,6 +193,10 @@ class Call:
         self.perform(self.session.on_time(LoopTime(trio.current_time())))
         self.downlink.ring()
 
+    def named(self) -> CallerNamed:
+        """What the platform has said of the caller since the start."""
+        return self._named
+
     def progress(self) -> Progress:
         """What the call has come to so far, and what waits in its buffers."""
         now = LoopTime(trio.current_time())

@@ -47,13 +47,14 @@ class Conversation:
     agent: str = DEFAULT_AGENT
 
     def seen(self, now: LoopTime) -> CallOnLine:
-        """As an operator sees it."""
+        """As an operator sees it, with whom the platform has named since."""
+        named = self.switch.named()
         return CallOnLine(
             call_id=self.call_id,
             platform=self.platform,
             platform_call_id=self.who.platform_call_id,
-            caller=self.who.caller,
-            callee=self.who.callee,
+            caller=self.who.caller or named.caller,
+            callee=self.who.callee or named.callee,
             started=self.started,
             seconds=round(now - self.began, 1),
             generation=self.generation,

@@ -157,12 +157,13 @@ def test_a_user_stream_that_ends_in_half_a_sample_does_not_shift_the_next_one() 
 
 @pytest.mark.parametrize("names_caller_first", [True, False])
 def test_the_start_activity_may_come_before_the_user_stream_or_after_it(names_caller_first: bool) -> None:  # noqa: FBT001 - a case
-    """The called number is in it, and reaches the report."""
+    """The called number is in it, and reaches whoever looks at the call, and the report."""
 
     async def script(stage: AudioCodesStage) -> None:
         model = await stage.answered()
         await stage.caller.say(tone(700, 200, 24_000))
         await trio.sleep(0.005)
+        assert stage.switch.named().callee == "+15550199"
         assert model.audio.count(tone(700, 200, 24_000)) == 1
         await stage.caller.hang_up()
 

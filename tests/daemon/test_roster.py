@@ -17,7 +17,7 @@ from opusagent.daemon.control import CallOnLine
 from opusagent.daemon.roster import Conversation, Roster
 from opusagent.daemon.vigil import DUTIES
 from opusagent.errors import GOING_AWAY
-from opusagent.platforms.dialect import CallStarted
+from opusagent.platforms.dialect import CallerNamed, CallStarted
 from opusagent.units import CallId, LoopTime
 
 MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -87,6 +87,9 @@ def test_a_call_that_does_not_end_is_stuck_after_half_a_minute_and_logged_once()
 class Dead:
     """A call that owes its caller something and does nothing."""
 
+    def named(self) -> CallerNamed:
+        return CallerNamed("+15550102", "+15550103", {})
+
     def vitals(self) -> Vitals:
         return Vitals(caller_hears=Duty(7, is_due=True))
 
@@ -98,6 +101,16 @@ class Dead:
 
     def resume_recording(self) -> None:
         """It does nothing."""
+
+
+def test_whom_the_platform_names_later_is_seen_from_then_on() -> None:
+    """What was said at the start stands."""
+    call = conversation("a")
+    unnamed = attrs.evolve(call, who=attrs.evolve(call.who, callee=""))
+    assert unnamed.seen(LoopTime(11.0)).callee == ""
+    unnamed.switch.arm(Dead())
+    seen = unnamed.seen(LoopTime(12.0))
+    assert (seen.caller, seen.callee) == ("+15550100", "+15550103")
 
 
 def test_a_call_that_does_not_move_while_it_talks_is_stuck_and_logged_once() -> None:
