@@ -195,6 +195,17 @@ class IsTooPatient(World):
         return attrs.evolve(config, limits=attrs.evolve(config.limits, dead_air_seconds=30))
 
 
+class RollsOver(World):
+    """An honest one that counts the sessions which were relieved."""
+
+    times: ClassVar[list[float]] = []
+
+    @override
+    def on_report(self, report: CallReport) -> None:
+        super().on_report(report)
+        RollsOver.times.extend(report.rollovers)
+
+
 class FaultyShelf(Shelf):
     """A bug in reading the configuration."""
 
@@ -268,6 +279,16 @@ def test_a_call_that_was_never_taken_is_no_silence_of_ours() -> None:
     ringing = attrs.evolve(away, calls=(Call("audiocodes", 0.0, 25.0),))
     assert run(ringing, world=IsTooPatient).breaches == ()
     assert "no_dead_air: a caller heard nothing for" in found(IsTooPatient, away)
+
+
+@pytest.mark.parametrize("platform", ["twilio", "audiocodes"])
+@pytest.mark.parametrize("faults", [frozenset[Fault](), *SILENCES])
+def test_a_call_that_outlasts_its_sessions_breaks_no_law(faults: frozenset[Fault], platform: str) -> None:
+    """Sessions are relieved in its pauses, or end in the middle of it, whatever else goes wrong."""
+    short = attrs.evolve(long_call(1, faults), session_seconds=12.0, calls=(Call(platform, 0.0, 40.0),))
+    RollsOver.times.clear()
+    assert run(short, world=RollsOver).breaches == ()
+    assert RollsOver.times or faults
 
 
 @pytest.mark.parametrize("faults", SILENCES[:2])

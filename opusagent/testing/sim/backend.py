@@ -1,5 +1,6 @@
 """The model's service: sessions on a port, each of which answers whoever speaks and whoever asks, as its dice say."""
 
+from contextlib import suppress
 from random import Random
 from typing import Final
 
@@ -11,7 +12,11 @@ from opusagent.errors import OpusagentError
 from opusagent.net.http import Request, Response, Upgrade
 from opusagent.net.limits import MODEL
 from opusagent.net.message_socket import MessageSocket
-from opusagent.realtime.events import ResponseCreate, SessionUpdate
+from opusagent.realtime.events import (
+    ConversationItemInputAudioTranscriptionCompleted,
+    ResponseCreate,
+    SessionUpdate,
+)
 from opusagent.testing.model import NotSaid, ScriptedModel
 from opusagent.testing.sim.dice import Dice
 from opusagent.testing.sim.trace import Trace
@@ -30,10 +35,14 @@ CLOSES: Final = (1000, 1001, 1008, 1011)
 
 @attrs.define(eq=False)
 class Service:
-    """The site at the model's address. `refuses_until`: when it takes sessions again."""
+    """The site at the model's address. `session_seconds`: how long a session may last.
+
+    `refuses_until`: when it takes sessions again.
+    """
 
     dice: Dice
     trace: Trace
+    session_seconds: float
     refuses_until: float = 0.0
     manners: Manners = attrs.field(factory=Manners, init=False)
     floors: list[float] = attrs.field(factory=list[float], init=False)
@@ -47,6 +56,11 @@ class Service:
         if trio.current_time() < self.refuses_until or not request.wants_websocket:
             return Response(self.dice.of(f"refusal at {trio.current_time():.6f}").choice(REFUSALS), b"no\n")
         return Upgrade(self._serve, MODEL)
+
+    @property
+    def has_pauses(self) -> bool:
+        """Whether sessions are so short that there have to be pauses in which one can relieve another."""
+        return self.session_seconds < 60
 
     @property
     def alive(self) -> list[ScriptedModel]:
@@ -63,12 +77,19 @@ class Service:
         model = ScriptedModel(Voice(socket, self.manners, dice))
         self.sessions.append(model)
         async with trio.open_nursery() as parts:
-            parts.start_soon(Speaker(model, dice, self.floors).talk)
+            parts.start_soon(Speaker(model, dice, self.floors, pauses=self.has_pauses).talk)
+            parts.start_soon(self._expire, model)
             try:
                 await model.listen()
             except OpusagentError as unreadable:
                 self.complaints.append(str(unreadable))
             parts.cancel_scope.cancel()
+
+    async def _expire(self, model: ScriptedModel) -> None:
+        """End the session when its time is over."""
+        await trio.sleep(self.session_seconds)
+        with suppress(OpusagentError):
+            await model.error("session_expired", "Your session hit the maximum duration.")
 
 
 @attrs.define(eq=False)
@@ -78,6 +99,7 @@ class Speaker:
     model: ScriptedModel
     dice: Random
     floors: list[float]
+    pauses: bool
     _media: MediaFormat = PCM16_24K
     _answered: int = 0
     _turns: int = 0
@@ -88,7 +110,7 @@ class Speaker:
             update = await self.model.opening(within=30)
             self._media = media_of(update)
             while self.model.left is None:
-                await trio.sleep(self.dice.uniform(0.05, 0.8))
+                await trio.sleep(self.dice.uniform(0.05, 4.0 if self.pauses else 0.8))
                 await self._take_turn()
         except (OpusagentError, NotSaid):
             await trio.lowlevel.checkpoint()
@@ -108,6 +130,10 @@ class Speaker:
         await self.model.speech_started(name)
         await trio.sleep(self.dice.uniform(0.1, 0.6))
         await self.model.speech_stopped(name)
+        if self.pauses:
+            await self.model.send(
+                ConversationItemInputAudioTranscriptionCompleted(item_id=name, content_index=0, transcript="words")
+            )
 
     async def _answer(self) -> None:
         """A response of up to two seconds, perhaps cut off by the caller."""

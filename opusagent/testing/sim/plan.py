@@ -60,6 +60,9 @@ BY_MODE: Final = {
 }
 
 
+SESSION_SECONDS: Final = 3600.0
+"""How long the service lets a session last: its sixty minutes. Tests make it so short that calls outlast it."""
+
 AUDIO: Final[tuple[AudioChoice, ...]] = ("pcm", "pcmu", "pcmu")
 """What passes through is cheaper, and lets more seeds be run."""
 
@@ -89,6 +92,7 @@ class Plan:
     heal_at: float
     stop_at: float
     drain_seconds: float
+    session_seconds: float
 
     @classmethod
     def of(cls, seed: int, mode: Mode) -> "Plan":
@@ -107,6 +111,7 @@ class Plan:
             heal_at=dice.uniform(1.0, 5.0),
             stop_at=dice.uniform(0.0, 5.0),
             drain_seconds=dice.choice((0.0, 1.0, 3.0)),
+            session_seconds=SESSION_SECONDS,
         )
 
     def has(self, fault: Fault) -> bool:

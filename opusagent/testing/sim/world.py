@@ -71,6 +71,9 @@ FRESH: Final = Call("twilio", 0.0, 6.0)
 
 RESUME_SECONDS: Final = 3.0
 
+ROLLOVER_AT: Final = 0.25
+"""The part of a session's time after which another one is opened. Pauses in which nothing is open are rare here."""
+
 
 @attrs.frozen
 class Outcome:
@@ -120,7 +123,7 @@ class World:
         tasks = trio.lowlevel.current_statistics().tasks_living
         with trio.fail_after(LONGEST_SECONDS):
             async with trio.open_nursery() as scenery:
-                service = Service(self.dice, self.trace)
+                service = Service(self.dice, self.trace, self.plan.session_seconds)
                 listeners = await open_listeners(MODEL_HOST, MODEL_PORT)
                 scenery.start_soon(partial(serve, listeners, service))
                 await self._house(scenery, service)
@@ -285,7 +288,7 @@ def _config(plan: Plan, folder: Path) -> Config:
         audiocodes=AudioCodes(insecure=True, resume_seconds=RESUME_SECONDS),
         agent=Agent(),
         recording=Recording(directory=folder, free_space_megabytes=0),
-        limits=Limits(call_seconds=300),
+        limits=Limits(call_seconds=300, rollover_seconds=plan.session_seconds * ROLLOVER_AT),
         vad=Vad(enabled=plan.hears, detector="energy"),
         quality=Quality(enabled=plan.hears),
     )
