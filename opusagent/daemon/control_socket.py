@@ -99,7 +99,10 @@ def ask(path: Path, method: str, target: str) -> tuple[int, bytes]:
         answer = connection.getresponse()
         return answer.status, answer.read()
     except FileNotFoundError:
-        why = "no daemon has its control socket there: is it running? (see [admin] socket, or name one with --socket)"
+        why = (
+            "no daemon has its control socket there: is it running? One that was started by hand has none unless "
+            "admin.socket is set in its configuration; name that one with --socket"
+        )
     except ConnectionRefusedError:
         why = "nobody listens there any more: the daemon does not run"
     except PermissionError:

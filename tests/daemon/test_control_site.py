@@ -175,7 +175,7 @@ async def test_a_place_that_cannot_be_is_said_with_its_key(tmp_path: Path) -> No
 
 
 async def test_nobody_there_is_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(PeerRefused, match="no daemon has its control socket there"):
+    with pytest.raises(PeerRefused, match=r"started by hand has none unless admin\.socket is set"):
         await trio.to_thread.run_sync(ask, tmp_path / "none.sock", "GET", "/status")
     opened = await open_control(tmp_path / "dead.sock")
     opened.show()
