@@ -10,7 +10,7 @@ from opusagent.call.recorder import REPORT_FILE
 from opusagent.call.report import page, to_json
 from opusagent.reports.latency import latencies, latency_page, stage_times
 from opusagent.reports.plot import plot
-from opusagent.reports.shelf import Filed, Unreadable, find
+from opusagent.reports.shelf import Filed, Unreadable, find, nothing_found
 from opusagent.reports.table import table, words_of
 
 Write = Callable[[str], object]
@@ -59,7 +59,7 @@ def show(wish: Wish, write: Write, complain: Write) -> bool:
     for each in unreadable:
         complain(f"{each.path}: {each.why}")
     if not found:
-        complain(f"{wish.target or wish.directory}: no reports; a call that was recorded leaves a report.json")
+        complain(nothing_found(wish.target, wish.directory))
     if not reports:
         return False
     write(_latency(wish, reports) if wish.latency or wish.plot is not None else _calls(wish, reports))

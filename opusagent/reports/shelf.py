@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 import msgspec
 
-from opusagent.call.recorder import REPORT_FILE, TRANSCRIPT_FILE
+from opusagent.call.recorder import RECORDING_FILE, REPORT_FILE, TRANSCRIPT_FILE
 from opusagent.call.report import CallReport
 
 LARGEST: Final = 16 * 1024 * 1024
@@ -68,6 +68,18 @@ def find(target: str | None, directory: Path) -> Sequence[Filed | Unreadable]:
     found = [read(path) for path in _paths(target, directory)]
     reports = sorted((each for each in found if isinstance(each, Filed)), key=_by_time)
     return [*reports, *(each for each in found if isinstance(each, Unreadable))]
+
+
+def nothing_found(target: str | None, directory: Path) -> str:
+    """Why there are no reports of `target`: where they were looked for, and calls that have left a recording only."""
+    place = directory if target is None else Path(target)
+    is_id = target is not None and not place.exists()
+    where = f"{target}: no report of such a call below {directory}" if is_id else f"{place}: no reports below it"
+    tapes = directory.rglob(f"{target}/{RECORDING_FILE}") if is_id else place.rglob(RECORDING_FILE)
+    tape = next(iter(tapes), None)
+    if tape is None:
+        return f"{where}; a call that was recorded leaves a {REPORT_FILE}, and --directory says where"
+    return f"{where}; {tape} is a recording without a report: the call goes on, or the daemon was killed in it"
 
 
 def _by_time(filed: Filed) -> tuple[float, str]:

@@ -103,10 +103,25 @@ def test_what_cannot_be_read_is_complained_of_and_the_others_are_shown(
 
 
 def test_where_there_is_nothing_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    expected = (1, "", f"opusagent: {tmp_path}: no reports; a call that was recorded leaves a report.json\n")
+    leaves = "a call that was recorded leaves a report.json, and --directory says where"
+    expected = (1, "", f"opusagent: {tmp_path}: no reports below it; {leaves}\n")
     assert run(capsys, str(tmp_path)) == expected
+    nobody = f"opusagent: abc123: no report of such a call below {tmp_path}; {leaves}\n"
+    assert run(capsys, "abc123", "--directory", str(tmp_path)) == (1, "", nobody)
     missing = tmp_path / "none"
     assert run(capsys, "--directory", str(missing)) == (1, "", f"opusagent: {missing}: there is no such file\n")
+
+
+def test_a_recording_without_a_report_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As after `kill -9`: the recording is whole, and nobody wrote the report."""
+    tape = tmp_path / "2030/01/02/abc123/call.wav"
+    tape.parent.mkdir(parents=True)
+    tape.touch()
+    why = f"{tape} is a recording without a report: the call goes on, or the daemon was killed in it"
+    for words in (("abc123", "--directory", str(tmp_path)), (str(tape.parent),), ("--directory", str(tmp_path))):
+        status, out, err = run(capsys, *words)
+        assert (status, out) == (1, "")
+        assert err.endswith(f"; {why}\n")
 
 
 def test_reports_as_json_are_the_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
