@@ -1,4 +1,16 @@
-"""Text of others in lines of ours. Numbers, names and words from the wire may hold anything; nothing moves a cursor."""
+"""Lines of ours: text of others in them, and numbers of things.
+
+Numbers, names and words from the wire may hold anything; nothing moves a cursor.
+"""
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something.
+
+    >>> counted(1, "turn"), counted(0, "barge-in"), counted(2, "key")
+    ('1 turn', '0 barge-ins', '2 keys')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def plain(line: str) -> str:

@@ -43,7 +43,7 @@ from opusagent.call.turns import Turn
 from opusagent.call.underruns import Underruns
 from opusagent.call.usage import Tokens
 from opusagent.call.words import WordCounts
-from opusagent.plain import plain
+from opusagent.plain import counted, plain
 from opusagent.units import CallId, LoopTime, Ms
 
 MOST_HAPPENINGS: Final = 2000
@@ -169,7 +169,7 @@ def _words(moment: Moment) -> str:
         case Lapsed():
             return f"what waited {moment.gap:.2f} s for the line is not said any more ({_heard_of(moment.cuts)})"
         case KeysCame():
-            return f"{len(moment.digits)} key(s) pressed"
+            return f"{counted(len(moment.digits), 'key')} pressed"
         case Transferred():
             done = f"could not be put through: {_one_line(moment.why_not)}" if moment.why_not else "was put through"
             return f"the caller pressed for {moment.target} and {done}"
@@ -236,16 +236,16 @@ def to_json(report: CallReport) -> bytes:
 def page(report: CallReport) -> str:
     """The report on one page, for people."""
     audio = report.audio
-    answers = sum(turn.waited is not None for turn in report.turns)
+    answered = counted(sum(turn.waited is not None for turn in report.turns), "answer")
     ended = f"{report.end.value} ({report.end_detail})" if report.end_detail else report.end.value
-    slowest = _longest(report.turns)
+    slowest, barge_ins = _longest(report.turns), counted(report.barge_ins, "barge-in")
     sound, *missing = quality_in_words(report.quality)
     lines = (
         f"call {report.call_id}  {report.started:%Y-%m-%d %H:%M:%S %Z}  {report.seconds:.1f} s",
         f"  from {report.caller or 'unknown'} to {report.callee or 'unknown'}, platform call {report.platform_call_id}",
         f"  agent: {report.agent or 'not known'}",
         f"  ended: {ended}",
-        f"  the caller spoke {report.caller_turns} times, {report.barge_ins} barge-ins, {answers} answers{slowest}",
+        f"  the caller spoke {counted(report.caller_turns, 'time')}, {barge_ins}, {answered}{slowest}",
         f"  caller: {audio.caller_received} ms heard, {audio.model_appended} sent on, {audio.caller_dropped} dropped",
         "  model: {model_pushed} ms = {model_heard} heard + {model_discarded} cut + {model_held} left".format_map(
             attrs.asdict(audio)
@@ -254,9 +254,9 @@ def page(report: CallReport) -> str:
         f"  caller's line: {sound}",
         *(f"    on it: {each}" for each in missing),
         f"  transcript: {_words_counted(report.words)}",
-        f"  used: {report.tool_calls} tools, {report.tokens.total} tokens, ${report.dollars:.4f}",
+        f"  used: {counted(report.tool_calls, 'tool')}, {counted(report.tokens.total, 'token')}, ${report.dollars:.4f}",
         f"  waited at most: {report.peaks.uplink} ms for the model, {report.peaks.playout} ms for the caller",
-        f"  ran dry for the caller: {report.underruns.times} times, {report.underruns.ms} ms",
+        f"  ran dry for the caller: {counted(report.underruns.times, 'time')}, {report.underruns.ms} ms",
         f"  model's sessions lost: {len(report.model_gaps)}, relieved: {len(report.rollovers)}",
         f"  silences: {_counts(report.silences)}",
         f"  errors: {_counts(report.model_errors)}",
@@ -292,13 +292,13 @@ def _end(pause: Pause) -> str:
 def _heard(hearing: Heard | None) -> str:
     if hearing is None:
         return "off"
-    return f"{hearing.speech} ms of speech in {hearing.audio} ms, begun {hearing.starts} times"
+    return f"{hearing.speech} ms of speech in {hearing.audio} ms, begun {counted(hearing.starts, 'time')}"
 
 
 def _words_counted(words: WordCounts) -> str:
-    said = f"{words.caller} turns of the caller, {words.model} of the model"
-    heard = f"{words.heard_words} words heard, {words.unheard_words} not"
-    return f"{said} ({heard}), {words.keys} keys, {words.tool_calls} tool calls"
+    said = f"{counted(words.caller, 'turn')} of the caller, {words.model} of the model"
+    heard = f"{counted(words.heard_words, 'word')} heard, {words.unheard_words} not"
+    return f"{said} ({heard}), {counted(words.keys, 'key')}, {counted(words.tool_calls, 'tool call')}"
 
 
 def _counts(counts: dict[str, int]) -> str:

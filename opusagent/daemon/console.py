@@ -14,7 +14,7 @@ import msgspec
 from opusagent.daemon.control import CallDetail, CallOnLine, Status
 from opusagent.daemon.control_socket import ask
 from opusagent.errors import PeerRefused
-from opusagent.plain import plain
+from opusagent.plain import counted, plain
 
 _T = TypeVar("_T")
 
@@ -95,14 +95,16 @@ def table(calls: Sequence[CallOnLine]) -> str:
 def detail_in_words(detail: CallDetail) -> str:
     """One call, on a few lines."""
     call, now, audio = detail.call, detail.progress, detail.progress.audio
+    barge_ins, tools = counted(now.barge_ins, "barge-in"), counted(now.tool_calls, "tool")
+    lost = counted(now.line_gaps, "time")
     model = "ready" if now.is_ready else "not ready"
     errors = ", ".join(f"{code} {count}" for code, count in sorted(now.model_errors.items())) or "none"
     lines = [
         f"call {call.call_id}  {call.platform}  {call.started:%Y-%m-%d %H:%M:%S %Z}  {duration(call.seconds)}",
         f"  from {call.caller or 'unknown'} to {call.callee or 'unknown'}, platform call {call.platform_call_id}",
         f"  {_state(call)}, model {model}, agent {call.agent}, generation {call.generation}",
-        f"  {now.turns} turns, {now.responses} responses, {now.barge_ins} barge-ins, {now.tool_calls} tools",
-        f"  {now.tokens} tokens, ${now.dollars:.4f}, line lost {now.line_gaps} times, model errors: {errors}",
+        f"  {counted(now.turns, 'turn')}, {counted(now.responses, 'response')}, {barge_ins}, {tools}",
+        f"  {counted(now.tokens, 'token')}, ${now.dollars:.4f}, line lost {lost}, model errors: {errors}",
     ]
     if audio is not None:
         lines.append(f"  caller: {audio.caller_received} ms received, {audio.caller_dropped} dropped")

@@ -19,7 +19,7 @@ import attrs
 
 from opusagent.call.report import CallReport, slow_turns
 from opusagent.call.turns import Turn
-from opusagent.plain import plain
+from opusagent.plain import counted, plain
 from opusagent.units import CallId
 
 STAGES: Final[Mapping[str, str]] = {
@@ -113,13 +113,14 @@ def percentile(ordered: Sequence[float], percent: float) -> float | None:
 
 def latency_page(figures: Latencies) -> str:
     """The figures for people."""
-    kinds = f"{figures.greetings} greetings, {figures.unanswered} without an answer"
+    kinds = f"{counted(figures.greetings, 'greeting')}, {figures.unanswered} without an answer"
     lines = [
         f"turns: {figures.turns}, calls: {figures.calls} ({kinds}); milliseconds",
         f"{'stage':34} {'turns':>6} {'p50':>8} {'p90':>8} {'p99':>8} {'longest':>8}",
         *map(_stage_line, figures.stages),
         *_measured(figures),
-        f"{len(figures.slow)} turns over {figures.threshold_ms:g} ms from mouth to ear" + (":" if figures.slow else ""),
+        f"{counted(len(figures.slow), 'turn')} over {figures.threshold_ms:g} ms from mouth to ear"
+        + (":" if figures.slow else ""),
         *(_slow_line(turn) for turn in figures.slow),
     ]
     return "\n".join(map(plain, lines)) + "\n"

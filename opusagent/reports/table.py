@@ -7,7 +7,7 @@ import attrs
 import msgspec
 
 from opusagent.call.report import CallReport
-from opusagent.plain import plain
+from opusagent.plain import counted, plain
 from opusagent.reports.latency import percentile, stage_times
 from opusagent.reports.shelf import LARGEST
 
@@ -74,7 +74,7 @@ def words_of(path: Path) -> str:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             unreadable += 1
     if unreadable:
-        lines.append(f"    {unreadable} lines of {path.name} cannot be read")
+        lines.append(f"    {counted(unreadable, 'line')} of {path.name} cannot be read")
     return "".join(f"{plain(line)}\n" for line in ("  transcript:", *lines))
 
 

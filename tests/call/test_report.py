@@ -47,14 +47,14 @@ def test_the_page_says_how_the_call_went() -> None:
     for words in (
         "2030-01-02 03:04:05 UTC",
         "ended: caller hung up",
-        "1 barge-ins",
+        "1 barge-in",
         "= 300 heard + ",
         "errors: odd 1",
         "messages not understood: model response.dance 1; not readable: 1",
         "recording: none",
         "the model said: How can I help?",
         "300 of 1000 ms heard",
-        "1 key(s) pressed",
+        "1 key pressed",
     ):
         assert words in shown
 
@@ -127,7 +127,7 @@ def test_a_line_of_the_story_says_when_and_what() -> None:
         Happening(1.235, "the caller barges in (10 of 20 ms heard, 10 of 20 ms heard)"),
         Happening(1.235, "the caller barges in (everything had been heard)"),
         Happening(1.235, "the model's service reports code: why not"),
-        Happening(1.235, "3 key(s) pressed"),
+        Happening(1.235, "3 keys pressed"),
         Happening(1.235, "what waited 8.00 s for the line is not said any more (10 of 20 ms heard)"),
         Happening(1.235, "the caller pressed for desk and was put through"),
         Happening(1.235, "the caller pressed for desk and could not be put through: it is closed"),

@@ -78,8 +78,8 @@ def test_one_call_in_words() -> None:
         "call 0123456789abcdef  twilio  2026-11-23 09:00:00 UTC  1 min 2 s\n"
         "  from +15550100 to +15550199, platform call CA1\n"
         "  talking, model ready, agent default, generation 3\n"
-        "  3 turns, 4 responses, 1 barge-ins, 2 tools\n"
-        "  1234 tokens, $0.0567, line lost 1 times, model errors: rate_limit  2\n"
+        "  3 turns, 4 responses, 1 barge-in, 2 tools\n"
+        "  1234 tokens, $0.0567, line lost 1 time, model errors: rate_limit  2\n"
         "  caller: 9000 ms received, 20 dropped\n"
         "  model: 3000 ms heard, 500 cut, 1500 waiting\n"
     )

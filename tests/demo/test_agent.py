@@ -18,7 +18,7 @@ STORY = [
     'the model calls find_slot {"day": "tuesday", "after": "10:00"}',
     'the model calls find_slot {"day": "wednesday"}',
     'heard to its end: "Tuesday at half past ten is free.',
-    "1 key(s) pressed",
+    "1 key pressed",
     "the model calls book_slot",
     'book_slot gives {"booked":"tuesday 10:30","name":"Ann"}',
     "the model calls send_reminder",

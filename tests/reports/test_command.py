@@ -50,7 +50,7 @@ def test_a_page_ends_with_the_words_that_were_said(tmp_path: Path, capsys: pytes
         "        7.00 s  tool called: book {}\n"
         "        7.50 s  tool answered: done\n"
         "                caller: (not written down)\n"
-        "    1 lines of transcript.jsonl cannot be read\n"
+        "    1 line of transcript.jsonl cannot be read\n"
     )
 
 
@@ -149,7 +149,7 @@ def test_the_environment_says_what_is_slow(tmp_path: Path, capsys: pytest.Captur
     environ = {"LATENCY_ALERT_THRESHOLD": "300"}
     _, out, _ = run(capsys, "--latency", str(tmp_path), environ=environ)
     assert out.endswith(
-        "1 turns over 300 ms from mouth to ear:\n  call abc123, 2.00 s: 322 ms (model 300, bridge 2, platform 20)\n"
+        "1 turn over 300 ms from mouth to ear:\n  call abc123, 2.00 s: 322 ms (model 300, bridge 2, platform 20)\n"
     )
     _, told, _ = run(capsys, "--latency", str(tmp_path), "--json", environ=environ)
     figures = msgspec.json.decode(told, type=Latencies)

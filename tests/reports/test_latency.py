@@ -58,7 +58,7 @@ def test_the_page_says_the_figures_and_names_the_slow_turns() -> None:
         "first delta -> first sent               2      2.0      4.0      4.0      4.0\n"
         "first sent -> first heard               2     20.0     96.0     96.0     96.0\n"
         "caller stopped -> first heard           2    322.0   1000.0   1000.0   1000.0\n"
-        "1 turns over 500 ms from mouth to ear:\n"
+        "1 turn over 500 ms from mouth to ear:\n"
         "  call b, 5.00 s: 1000 ms (model 900, bridge 4, platform 96)\n"
     )
 
