@@ -148,7 +148,7 @@ def _missing(scene: Scene, given: Sequence[Given], asked: Sequence[str], report:
         yield f"Twilio was not asked once for {scene.switched}, but for {', '.join(asked) or 'nothing'}"
     if report is None:
         yield f"the call was not over after {PATIENCE:g} s"
-    elif (report.end, report.end_detail) != (scene.end.reason, scene.end.detail):
+    elif (report.end, report.end_detail.partition("; ")[0]) != (scene.end.reason, scene.end.detail):
         yield f"the call ended because: {report.end.value} {report.end_detail}"
     elif report.model_errors:
         yield f"the model's service refused something: {report.model_errors}"

@@ -26,7 +26,7 @@ RECEPTION: Final = "reception"
 MENU_KEY: Final = "0"
 
 PUT_THROUGH: Final = End(EndReason.CALLER_HUNG_UP, "stop")
-"""What a call that goes on elsewhere looks like from here."""
+"""What a call that goes on elsewhere looks like from here; behind it the report says how far we had put it through."""
 
 
 @attrs.frozen
