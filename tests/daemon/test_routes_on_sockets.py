@@ -211,7 +211,7 @@ async def test_a_call_keeps_the_agent_of_the_generation_that_it_began_with(tmp_p
             Settings(more=RELOADED.format(agent="tow")).write(tmp_path)
             wrong = await running.order("reload")
             calls = await _calls(running)
-    assert b'the agent "tow", did you mean `two`?, at routes.numbers."+15550199"' in wrong.stderr
+    assert b'"tow", and there is no such agent, did you mean `two`?, at routes.numbers."+15550199"' in wrong.stderr
     assert [(each["agent"], each["generation"], each["ending"]) for each in calls] == [
         ("one", 1, False),
         ("two", 2, False),
