@@ -78,7 +78,7 @@ def test_a_click_begins_nothing() -> None:
 
 
 @pytest.mark.parametrize(("threshold", "fires"), [(0.0, True), (0.5, False), (1.0, False)])
-def test_a_lower_threshold_hears_softer_speech(threshold: float, fires: bool) -> None:  # noqa: FBT001
+def test_a_lower_threshold_hears_softer_speech(threshold: float, fires: bool) -> None:  # noqa: FBT001 - a row of it
     detector = SpeechDetector(HZ_8K, threshold=threshold)
     assert (detector.push(noise(-50, 500, HZ_8K)) != []) is fires
 
